@@ -1,0 +1,2 @@
+//! adit: a Bitcoin mining pool simulator and Stratum server.
+pub mod units;
