@@ -1,2 +1,6 @@
 //! adit: a Bitcoin mining pool simulator and Stratum server.
+#![warn(missing_docs)]
+pub mod block;
+pub mod event;
+pub mod hash;
 pub mod units;

@@ -88,7 +88,7 @@ mod tests {
     fn power_for_a_time_costs_its_energy() {
         let energy = Watts(3_000.0) * Seconds(7_200.0);
         assert_eq!(energy, KilowattHours(6.0));
-        assert_eq!(energy * UsdPerKwh(0.05), Usd(0.3));
-        assert_eq!(Usd(0.3).to_string(), "0.3000 USD");
+        assert_eq!(energy * UsdPerKwh(0.25), Usd(1.5));
+        assert_eq!(Usd(1.5).to_string(), "1.5000 USD");
     }
 }

@@ -6,8 +6,15 @@ use std::str::FromStr;
 use super::ParseError;
 
 /// SI prefixes of hashrates, largest first.
-const PREFIXES: [(&str, f64); 7] =
-    [("EH/s", 1e18), ("PH/s", 1e15), ("TH/s", 1e12), ("GH/s", 1e9), ("MH/s", 1e6), ("kH/s", 1e3), ("H/s", 1.0)];
+const PREFIXES: [(&str, f64); 7] = [
+    ("EH/s", 1e18),
+    ("PH/s", 1e15),
+    ("TH/s", 1e12),
+    ("GH/s", 1e9),
+    ("MH/s", 1e6),
+    ("kH/s", 1e3),
+    ("H/s", 1.0),
+];
 
 /// A hashrate, finite and not negative.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Default, serde::Serialize)]

@@ -1,0 +1,376 @@
+//! The coinbase, split around the extranonce that each miner fills in.
+//!
+//! Layout of the scriptSig: height (BIP34), pool tag, extranonce. The tag comes
+//! before the extranonce so that as many bytes as possible precede what varies:
+//! their hash state is kept ([`Coinbase::prefix_hash`]).
+//!
+//! Ready for BIP54: `nLockTime` is the height minus one and `nSequence` is not
+//! final, so a coinbase can never repeat an earlier one.
+//!
+//! A wanted total length is reached with unspendable `OP_RETURN` outputs of
+//! value zero; firmware breaks at sizes between 255 bytes and 6.5 KB, so the
+//! length is a setting (DATUM's table of clients, ESP-Miner #1897).
+
+use bitcoin::absolute::LockTime;
+use bitcoin::script::{Builder, PushBytesBuf, ScriptBuf};
+use bitcoin::{Amount, OutPoint, Sequence, Transaction, TxIn, TxOut, Witness, opcodes, transaction};
+
+use crate::hash::{Hash, Prefix};
+
+/// The longest extranonce1 plus extranonce2: what a scriptSig of 100 bytes holds beside height and tag.
+pub const EXTRANONCE_BYTES_MAX: usize = 64;
+
+/// Consensus bounds of a coinbase scriptSig.
+const SCRIPT_SIG_BYTES_MAX: usize = 100;
+
+/// Filler bytes in one `OP_RETURN` output; under the 10,000 bytes of a valid script.
+const FILLER_BYTES_MAX: usize = 9_000;
+
+/// The longest coinbase that can be asked for, without its witness.
+const LENGTH_MAX: usize = 16 * 1024;
+
+/// What goes into a coinbase.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CoinbaseSpec {
+    /// Who is paid: script and share of the value in parts; at least one.
+    pub payees: Vec<(ScriptBuf, u32)>,
+    /// The pool's mark in the scriptSig.
+    pub tag: String,
+    /// Bytes of extranonce1 and extranonce2 together.
+    pub extranonce_bytes: usize,
+    /// Total length without the witness, or the natural one.
+    pub length: Option<usize>,
+}
+
+/// Why no coinbase can be made to a specification.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CoinbaseError {
+    /// No payee, or all with zero parts.
+    #[error("the coinbase pays nobody: name at least one payout address")]
+    NoPayee,
+    /// The scriptSig would pass 100 bytes.
+    #[error(
+        "tag of {tag} bytes and extranonce of {extranonce} bytes make a scriptSig of {total} bytes; \
+         consensus allows {SCRIPT_SIG_BYTES_MAX}"
+    )]
+    ScriptSigTooLong {
+        /// Bytes of the tag.
+        tag: usize,
+        /// Bytes of both extranonces.
+        extranonce: usize,
+        /// Bytes of the whole scriptSig.
+        total: usize,
+    },
+    /// The wanted length cannot be had.
+    #[error("a coinbase of {wanted} bytes cannot be made: it can be {natural} or {padded} to {LENGTH_MAX}")]
+    Length {
+        /// The length asked for.
+        wanted: usize,
+        /// The length without filler.
+        natural: usize,
+        /// The shortest length with filler.
+        padded: usize,
+    },
+}
+
+/// A coinbase cut at its extranonce.
+#[derive(Debug, Clone)]
+pub struct Coinbase {
+    /// Bytes before the extranonce, without segwit marker and flag ("coinb1").
+    pub prefix: Vec<u8>,
+    /// Bytes after it ("coinb2").
+    pub suffix: Vec<u8>,
+    /// Hash state over the whole blocks of `prefix`.
+    pub prefix_hash: Prefix,
+}
+
+impl Coinbase {
+    /// Builds the coinbase of the block at `height` worth `value`.
+    ///
+    /// `witness_commitment` is [`super::witness_commitment`] of the block's
+    /// other transactions.
+    ///
+    /// # Errors
+    /// When the specification cannot be met within consensus.
+    pub fn build(
+        spec: &CoinbaseSpec,
+        height: u32,
+        value: Amount,
+        witness_commitment: Hash,
+    ) -> Result<Self, CoinbaseError> {
+        let mut outputs = split(&spec.payees, value)?;
+        outputs.push(TxOut { value: Amount::ZERO, script_pubkey: commitment_script(witness_commitment) });
+        let natural = serialize(spec, height, &outputs)?;
+        let bytes = match spec.length {
+            None => natural,
+            Some(wanted) if wanted == natural.len() => natural,
+            Some(wanted) => pad(spec, height, outputs, wanted, natural.len())?,
+        };
+        // The extranonce is the end of the scriptSig; find it from the front.
+        let script_length_at = 4 + 1 + 36;
+        let cut = script_length_at + 1 + usize::from(bytes[script_length_at]) - spec.extranonce_bytes;
+        let (prefix, rest) = bytes.split_at(cut);
+        let suffix = &rest[spec.extranonce_bytes..];
+        Ok(Self { prefix: prefix.to_vec(), suffix: suffix.to_vec(), prefix_hash: Prefix::of(prefix) })
+    }
+
+    /// The coinbase's txid for an extranonce.
+    #[must_use]
+    #[inline]
+    pub fn txid(&self, extranonce1: &[u8], extranonce2: &[u8]) -> Hash {
+        let rest = &self.prefix[self.prefix_hash.len()..];
+        self.prefix_hash.sha256d(&[rest, extranonce1, extranonce2, &self.suffix])
+    }
+
+    /// Length in bytes with an extranonce of `extranonce_bytes`, without the witness.
+    #[must_use]
+    pub fn len(&self, extranonce_bytes: usize) -> usize {
+        self.prefix.len() + extranonce_bytes + self.suffix.len()
+    }
+
+    /// The whole transaction with the BIP141 reserved value as its witness.
+    #[must_use]
+    pub fn transaction(&self, extranonce1: &[u8], extranonce2: &[u8]) -> Transaction {
+        let bytes = [&self.prefix, extranonce1, extranonce2, &self.suffix].concat();
+        let mut transaction: Transaction =
+            bitcoin::consensus::deserialize(&bytes).expect("the pool's own coinbase decodes");
+        transaction.input[0].witness.push([0; 32]);
+        transaction
+    }
+}
+
+fn split(payees: &[(ScriptBuf, u32)], value: Amount) -> Result<Vec<TxOut>, CoinbaseError> {
+    let parts: u64 = payees.iter().map(|(_, parts)| u64::from(*parts)).sum();
+    if parts == 0 {
+        return Err(CoinbaseError::NoPayee);
+    }
+    let share_of =
+        |of: u32| Amount::from_sat((u128::from(value.to_sat()) * u128::from(of) / u128::from(parts)) as u64);
+    let mut outputs: Vec<TxOut> = payees
+        .iter()
+        .map(|(script, of)| TxOut { value: share_of(*of), script_pubkey: script.clone() })
+        .collect();
+    // Rounding leaves a few satoshi; they are the first payee's.
+    let paid: Amount = outputs.iter().map(|output| output.value).sum();
+    outputs[0].value += value - paid;
+    Ok(outputs)
+}
+
+fn commitment_script(commitment: Hash) -> ScriptBuf {
+    let mut data = PushBytesBuf::from([0xaa, 0x21, 0xa9, 0xed]);
+    data.extend_from_slice(&commitment).expect("36 bytes are a push");
+    ScriptBuf::new_op_return(data)
+}
+
+fn serialize(spec: &CoinbaseSpec, height: u32, outputs: &[TxOut]) -> Result<Vec<u8>, CoinbaseError> {
+    // BIP34: heights up to 16 are OP_1 to OP_16, as Bitcoin Core pushes them.
+    let mut script = Builder::new().push_int(i64::from(height)).into_bytes();
+    script.extend_from_slice(spec.tag.as_bytes());
+    script.resize(script.len() + spec.extranonce_bytes, 0);
+    if script.len() > SCRIPT_SIG_BYTES_MAX {
+        return Err(CoinbaseError::ScriptSigTooLong {
+            tag: spec.tag.len(),
+            extranonce: spec.extranonce_bytes,
+            total: script.len(),
+        });
+    }
+    let transaction = Transaction {
+        version: transaction::Version::TWO,
+        lock_time: LockTime::from_consensus(height.saturating_sub(1)),
+        input: vec![TxIn {
+            previous_output: OutPoint::null(),
+            script_sig: ScriptBuf::from_bytes(script),
+            sequence: Sequence::ENABLE_LOCKTIME_NO_RBF,
+            witness: Witness::new(),
+        }],
+        output: outputs.to_vec(),
+    };
+    Ok(bitcoin::consensus::serialize(&transaction))
+}
+
+/// Adds filler outputs until the coinbase is `wanted` bytes long.
+fn pad(
+    spec: &CoinbaseSpec,
+    height: u32,
+    outputs: Vec<TxOut>,
+    wanted: usize,
+    natural: usize,
+) -> Result<Vec<u8>, CoinbaseError> {
+    let with_filler = |filler_bytes: usize| {
+        let mut outputs = outputs.clone();
+        let mut left = filler_bytes;
+        loop {
+            let now = left.min(FILLER_BYTES_MAX);
+            let mut script = vec![opcodes::all::OP_RETURN.to_u8()];
+            script.resize(1 + now, 0);
+            outputs.push(TxOut { value: Amount::ZERO, script_pubkey: ScriptBuf::from_bytes(script) });
+            left -= now;
+            if left == 0 {
+                return serialize(spec, height, &outputs);
+            }
+        }
+    };
+    let padded = with_filler(0)?.len();
+    let unreachable = CoinbaseError::Length { wanted, natural, padded };
+    if wanted < padded || wanted > LENGTH_MAX {
+        return Err(unreachable);
+    }
+    // Longer filler needs longer length fields: a few bytes less than the gap.
+    for filler_bytes in (wanted - padded).saturating_sub(24)..=wanted - padded {
+        let bytes = with_filler(filler_bytes)?;
+        if bytes.len() == wanted {
+            return Ok(bytes);
+        }
+    }
+    Err(unreachable)
+}
+
+/// What a coinbase says about itself, as any miner can read it from a notify.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct CoinbaseAudit {
+    /// The BIP34 height, when it can be read.
+    pub height: Option<u32>,
+    /// Length in bytes without the witness.
+    pub length: usize,
+    /// Printable text of the scriptSig: the pool's tag.
+    pub tag: String,
+    /// Spendable outputs: address (or script in hex) and satoshi.
+    pub outputs: Vec<(String, u64)>,
+    /// Whether lock time and sequence keep BIP54's rule.
+    pub bip54_ready: bool,
+}
+
+impl std::fmt::Display for CoinbaseAudit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let total: u64 = self.outputs.iter().map(|(_, sats)| sats).sum();
+        write!(f, "coinbase of {} bytes", self.length)?;
+        if let Some(height) = self.height {
+            write!(f, " at height {height}")?;
+        }
+        write!(f, " pays {}", Amount::from_sat(total))?;
+        for (payee, sats) in &self.outputs {
+            write!(f, ", {:.1} % to {payee}", *sats as f64 * 100.0 / total.max(1) as f64)?;
+        }
+        write!(f, ", tag {:?}", self.tag)
+    }
+}
+
+/// Reads a coinbase (whole, without witness) the way its miner can.
+///
+/// `None` when the bytes are no transaction with one input.
+#[must_use]
+pub fn audit(coinbase: &[u8], network: bitcoin::Network) -> Option<CoinbaseAudit> {
+    let transaction: Transaction = bitcoin::consensus::deserialize(coinbase).ok()?;
+    let [input] = transaction.input.as_slice() else { return None };
+    let height = match input.script_sig.instructions().next() {
+        Some(Ok(bitcoin::script::Instruction::PushBytes(push))) if push.len() <= 4 => {
+            let mut bytes = [0; 4];
+            bytes[..push.len()].copy_from_slice(push.as_bytes());
+            Some(u32::from_le_bytes(bytes))
+        }
+        Some(Ok(bitcoin::script::Instruction::Op(op))) => op
+            .to_u8()
+            .checked_sub(opcodes::all::OP_PUSHNUM_1.to_u8())
+            .map(|n| u32::from(n) + 1)
+            .filter(|height| *height <= 16),
+        _ => None,
+    };
+    let printable = |byte: &u8| (byte.is_ascii_graphic() || *byte == b' ').then_some(*byte as char);
+    let tag = input
+        .script_sig
+        .as_bytes()
+        .split(|byte| printable(byte).is_none())
+        .max_by_key(|run| run.len())
+        .map(|run| String::from_utf8_lossy(run).into_owned())
+        .unwrap_or_default();
+    let outputs = transaction
+        .output
+        .iter()
+        .filter(|output| !output.script_pubkey.is_op_return())
+        .map(|output| {
+            let payee = bitcoin::Address::from_script(&output.script_pubkey, network)
+                .map_or_else(|_| output.script_pubkey.to_hex_string(), |address| address.to_string());
+            (payee, output.value.to_sat())
+        })
+        .collect();
+    let bip54_ready = !input.sequence.eq(&Sequence::MAX)
+        && height.is_some_and(|height| transaction.lock_time.to_consensus_u32() + 1 == height);
+    Some(CoinbaseAudit { height, length: coinbase.len(), tag, outputs, bip54_ready })
+}
+
+#[cfg(test)]
+mod tests {
+    use bitcoin::hashes::Hash as _;
+
+    use super::*;
+
+    fn spec(length: Option<usize>) -> CoinbaseSpec {
+        let script = |byte| ScriptBuf::new_p2wpkh(&bitcoin::WPubkeyHash::from_byte_array([byte; 20]));
+        CoinbaseSpec {
+            payees: vec![(script(1), 2), (script(2), 1)],
+            tag: "/adit/".into(),
+            extranonce_bytes: 12,
+            length,
+        }
+    }
+
+    fn build(spec: &CoinbaseSpec, height: u32) -> Result<Coinbase, CoinbaseError> {
+        Coinbase::build(spec, height, Amount::from_sat(5_000_000_001), [7; 32])
+    }
+
+    #[test]
+    fn height_is_encoded_as_core_does_from_one_on() {
+        fn check(height: u32, script_sig_begins: &[u8]) {
+            let transaction = build(&spec(None), height).unwrap().transaction(&[1; 4], &[2; 8]);
+            let script = transaction.input[0].script_sig.as_bytes();
+            assert!(script.starts_with(script_sig_begins), "height {height}: {script:02x?}");
+            assert_eq!(transaction.lock_time.to_consensus_u32(), height - 1);
+            assert_ne!(transaction.input[0].sequence, Sequence::MAX);
+        }
+        check(1, &[0x51, b'/']);
+        check(16, &[0x60, b'/']);
+        check(17, &[1, 17, b'/']);
+        check(128, &[2, 128, 0, b'/']);
+        check(840_000, &[3, 0x40, 0xd1, 0x0c, b'/']);
+    }
+
+    #[test]
+    fn every_satoshi_is_paid() {
+        let transaction = build(&spec(None), 100).unwrap().transaction(&[1; 4], &[2; 8]);
+        assert_eq!(transaction.output[0].value.to_sat(), 3_333_333_334);
+        assert_eq!(transaction.output[1].value.to_sat(), 1_666_666_667);
+    }
+
+    #[test]
+    fn length_is_a_setting() {
+        let natural = build(&spec(None), 100).unwrap().len(12);
+        for wanted in [natural, 300, 384, 385, 512, 560, 1000, 6500, 9300, 16 * 1024] {
+            let coinbase = build(&spec(Some(wanted)), 100).unwrap();
+            assert_eq!(coinbase.len(12), wanted);
+            let id = bitcoin::Txid::from_byte_array(coinbase.txid(&[1; 4], &[2; 8]));
+            assert_eq!(id, coinbase.transaction(&[1; 4], &[2; 8]).compute_txid());
+        }
+        for wanted in [natural - 1, natural + 1, 16 * 1024 + 1] {
+            assert!(matches!(build(&spec(Some(wanted)), 100), Err(CoinbaseError::Length { .. })), "{wanted}");
+        }
+    }
+
+    #[test]
+    fn impossible_specifications_are_refused() {
+        let unpaid = CoinbaseSpec { payees: vec![], ..spec(None) };
+        assert_eq!(build(&unpaid, 1).unwrap_err(), CoinbaseError::NoPayee);
+        let long = CoinbaseSpec { tag: "x".repeat(90), ..spec(None) };
+        assert!(matches!(build(&long, 1), Err(CoinbaseError::ScriptSigTooLong { total: 103, .. })));
+    }
+
+    #[test]
+    fn a_miner_can_audit_it() {
+        let coinbase = build(&spec(Some(400)), 840_000).unwrap();
+        let bytes = [&coinbase.prefix[..], &[1; 12], &coinbase.suffix].concat();
+        let audit = audit(&bytes, bitcoin::Network::Regtest).unwrap();
+        assert_eq!((audit.height, audit.length, audit.tag.as_str()), (Some(840_000), 400, "/adit/"));
+        assert!(audit.bip54_ready);
+        assert_eq!(audit.outputs.iter().map(|(_, sats)| sats).sum::<u64>(), 5_000_000_001);
+        assert!(audit.outputs[0].0.starts_with("bcrt1"));
+    }
+}

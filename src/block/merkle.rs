@@ -1,0 +1,68 @@
+//! Merkle trees over transaction ids.
+//!
+//! A Stratum job carries the siblings on the path of the coinbase (position 0)
+//! so that a miner can change the coinbase and find the root in `log2(n)`
+//! steps. An odd level repeats its last node (Bitcoin's rule).
+
+use bitcoin::hashes::Hash as _;
+
+use crate::hash::{Hash, sha256d_pair};
+
+/// The siblings of position 0, from the bottom up, for a block whose other
+/// transactions have the ids `others`.
+#[must_use]
+pub fn branch_of_first(others: &[Hash]) -> Vec<Hash> {
+    // The node at position 0 is unknown; each level keeps only the rest.
+    let mut level = others.to_vec();
+    let mut branch = Vec::new();
+    while !level.is_empty() {
+        branch.push(level[0]);
+        level = pair_up(&level[1..]);
+    }
+    branch
+}
+
+/// The root of a tree over `leaves`; all zero when there are none.
+#[must_use]
+pub fn root(leaves: &[Hash]) -> Hash {
+    let mut level = leaves.to_vec();
+    while level.len() > 1 {
+        level = pair_up(&level);
+    }
+    level.first().copied().unwrap_or_default()
+}
+
+fn pair_up(level: &[Hash]) -> Vec<Hash> {
+    level.chunks(2).map(|pair| sha256d_pair(&pair[0], pair.get(1).unwrap_or(&pair[0]))).collect()
+}
+
+/// The BIP141 commitment hash for a block whose transactions after the
+/// coinbase have the witness ids `others`, with an all-zero reserved value.
+#[must_use]
+pub fn witness_commitment(others: &[Hash]) -> Hash {
+    // The coinbase's own witness id counts as zero.
+    let leaves: Vec<Hash> = std::iter::once(Hash::default()).chain(others.iter().copied()).collect();
+    sha256d_pair(&root(&leaves), bitcoin::hash_types::WitnessCommitment::all_zeros().as_byte_array())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hash::fold_branch;
+
+    #[test]
+    fn branch_and_tree_agree_for_every_size() {
+        for count in 0..70u8 {
+            let others: Vec<Hash> = (1..=count).map(|n| [n; 32]).collect();
+            let coinbase = [0xCB; 32];
+            let all: Vec<Hash> = std::iter::once(coinbase).chain(others.iter().copied()).collect();
+            let expected = bitcoin::merkle_tree::calculate_root(
+                all.iter().map(|id| bitcoin::Txid::from_byte_array(*id)),
+            )
+            .unwrap()
+            .to_byte_array();
+            assert_eq!(root(&all), expected, "{count} others");
+            assert_eq!(fold_branch(coinbase, &branch_of_first(&others)), expected, "{count} others");
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! Double SHA-256, in the shapes that mining needs.
+//!
+//! Everything that hashes goes through here: header checks, coinbase txids
+//! from a cached prefix, merkle nodes and branches, and the nonce scan. The
+//! compression function is the `sha2` crate's, which uses the SHA extensions
+//! of the CPU where there are any. All hashes are in the order in which they
+//! come out of SHA-256 ("internal" order; people print the reverse).
+//!
+//! Source: FIPS 180-4; Bitcoin hashes twice.
+
+mod scan;
+mod sha256;
+
+pub use scan::HeaderScan;
+pub use sha256::{Prefix, sha256d, sha256d_header, sha256d_pair};
+
+/// 32 bytes as SHA-256 returns them.
+pub type Hash = [u8; 32];
+
+/// The merkle root above `leaf` at position 0, given its branch from the bottom up.
+///
+/// This is what a miner computes from a notify: each sibling is on the right.
+#[must_use]
+pub fn fold_branch(leaf: Hash, branch: &[Hash]) -> Hash {
+    branch.iter().fold(leaf, |node, sibling| sha256d_pair(&node, sibling))
+}
