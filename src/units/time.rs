@@ -38,7 +38,7 @@ impl Timestamp {
 impl Add<Seconds> for Timestamp {
     type Output = Self;
     fn add(self, span: Seconds) -> Self {
-        Self(self.0.saturating_add_signed((span.0 * 1e6) as i64))
+        Self(self.0.saturating_add_signed(span.micros()))
     }
 }
 
@@ -46,6 +46,13 @@ impl Add<Seconds> for Timestamp {
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Default, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
 pub struct Seconds(pub f64);
+
+impl Seconds {
+    /// Whole microseconds, towards zero.
+    fn micros(self) -> i64 {
+        (self.0 * 1e6) as i64
+    }
+}
 
 impl Sub for Seconds {
     type Output = Self;
