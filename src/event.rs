@@ -153,8 +153,8 @@ pub struct Share {
     pub near_miss: Option<NearMiss>,
 }
 
-/// Up to [`crate::block::EXTRANONCE_BYTES_MAX`] bytes of extranonce, kept inline.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// The miner's part of the extranonce, kept inline.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct Extranonce2 {
     length: u8,
     bytes: [u8; 32],
@@ -196,6 +196,9 @@ pub enum NearMiss {
     },
     /// The difficulty of an earlier job was met, not this one's.
     OldDifficulty,
+    /// The difficulty announced after this job was met: it was applied at
+    /// once instead of with the next job.
+    NewDifficulty,
     /// An extranonce1 this session had before.
     PreviousExtranonce,
     /// Version bits were XORed onto the job's version instead of replacing.
@@ -221,6 +224,7 @@ impl NearMiss {
         match self {
             Self::OtherJob { .. } => "other_job",
             Self::OldDifficulty => "old_difficulty",
+            Self::NewDifficulty => "new_difficulty",
             Self::PreviousExtranonce => "previous_extranonce",
             Self::VersionXor => "version_xor",
             Self::VersionOr => "version_or",
@@ -319,6 +323,8 @@ pub enum Event {
         connection: ConnectionId,
         /// The worker's full name.
         worker: Arc<str>,
+        /// The region it says it mines in (`region=ET` in the password).
+        region: Option<Arc<str>>,
     },
     /// A share was judged.
     Share(Box<Share>),

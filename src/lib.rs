@@ -3,5 +3,6 @@
 pub mod block;
 pub mod event;
 pub mod hash;
+pub mod pool;
 pub mod stratum;
 pub mod units;
