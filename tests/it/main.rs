@@ -1,1 +1,5 @@
-//! it
+//! The one integration binary: each module tests the library or the program
+//! from outside.
+
+mod session_model;
+mod session_rules;
