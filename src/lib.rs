@@ -1,2 +1,3 @@
 //! adit: a Bitcoin mining pool simulator and Stratum server.
+pub mod energy;
 pub mod units;
