@@ -319,6 +319,8 @@ pub enum Event {
         connection: ConnectionId,
         /// The worker's full name.
         worker: Arc<str>,
+        /// The region the worker says it mines in; nobody checks it.
+        region: Option<Arc<str>>,
     },
     /// A share was judged.
     Share(Box<Share>),
