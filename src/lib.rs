@@ -3,4 +3,5 @@
 pub mod block;
 pub mod event;
 pub mod hash;
+pub mod store;
 pub mod units;
