@@ -5,5 +5,6 @@ pub mod energy;
 pub mod event;
 pub mod hash;
 pub mod pool;
+pub mod store;
 pub mod stratum;
 pub mod units;
