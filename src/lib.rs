@@ -3,6 +3,8 @@
 pub mod block;
 pub mod event;
 pub mod hash;
+pub mod miner;
+pub mod net;
 pub mod pool;
 pub mod stratum;
 pub mod units;
