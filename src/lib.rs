@@ -4,6 +4,8 @@ pub mod block;
 pub mod energy;
 pub mod event;
 pub mod hash;
+pub mod miner;
+pub mod net;
 pub mod pool;
 pub mod store;
 pub mod stratum;
