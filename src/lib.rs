@@ -1,6 +1,7 @@
 //! adit: a Bitcoin mining pool simulator and Stratum server.
 #![warn(missing_docs)]
 pub mod block;
+pub mod chain;
 pub mod energy;
 pub mod event;
 pub mod hash;
