@@ -4,6 +4,7 @@ pub mod block;
 pub mod energy;
 pub mod event;
 pub mod hash;
+pub mod mine;
 pub mod miner;
 pub mod net;
 pub mod pool;
