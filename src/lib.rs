@@ -8,6 +8,7 @@ pub mod energy;
 pub mod event;
 pub mod hash;
 pub mod metrics;
+pub mod mine;
 pub mod miner;
 pub mod net;
 pub mod pool;

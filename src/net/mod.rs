@@ -12,6 +12,8 @@ pub mod backoff;
 pub mod clock;
 pub mod connection;
 pub mod lines;
+#[cfg(test)]
+pub(crate) mod test_pool;
 pub mod url;
 
 pub use backoff::Backoff;
