@@ -50,10 +50,14 @@ debian() {
     }
 }
 
-# need_rust: cargo, and the C compiler that SQLite and zstd are built with.
-need_rust() {
+need_cargo() {
     command -v cargo >/dev/null ||
         die "needs cargo: install Rust with rustup; rust-toolchain.toml names the version"
+}
+
+# need_build: cargo, and the C compiler that SQLite and zstd are built with.
+need_build() {
+    need_cargo
     need cc build-essential
 }
 
