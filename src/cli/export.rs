@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::Failure;
-use crate::store::{Format, What, export};
+use crate::store::{Format, Reader, What, export};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -35,6 +35,8 @@ impl Export {
     pub(super) fn run(self) -> Result<(), Failure> {
         let out: Box<dyn Write + Send> = match &self.out {
             Some(path) => {
+                // Before an earlier export is overwritten.
+                Reader::open(&self.data).map_err(Failure::surroundings)?;
                 let file = File::create(path)
                     .with_context(|| {
                         format!("cannot write {}; check the directory and its permissions", path.display())

@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use bitcoin::ScriptBuf;
+use bitcoin::{Amount, ScriptBuf};
 
-use crate::block::CoinbaseSpec;
+use crate::block::{Coinbase, CoinbaseError, CoinbaseSpec};
 use crate::chain::embedded::{NetworkConfig, Params};
 use crate::pool::{PoolSettings, VardiffSettings};
 use crate::store;
@@ -24,6 +24,9 @@ use raw::Raw;
 
 /// Height of a mainnet-like chain's first block, unless configured: the halving of 2024.
 const MAINNET_LIKE_HEIGHT: u32 = 840_000;
+
+/// As long in a coinbase as the height of any block for 150 years.
+const HEIGHT_OF_THREE_BYTES: u32 = 1_000_000;
 
 /// What is wrong with a configuration, where, and what to try.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +57,9 @@ pub enum ConfigError {
         /// Why it cannot be used and what to try.
         reason: String,
     },
+    /// No coinbase can be made as configured.
+    #[error("the table [coinbase] cannot be met: {0}")]
+    Coinbase(#[from] CoinbaseError),
 }
 
 fn value_error(key: &'static str, value: impl ToString, reason: impl Into<String>) -> ConfigError {
@@ -134,6 +140,8 @@ impl Settings {
             extranonce_bytes: pool.extranonce1_bytes + pool.extranonce2_bytes,
             length: raw.coinbase.length,
         };
+        // Before anything is created, and for every block: heights grow to three bytes.
+        Coinbase::build(&coinbase, HEIGHT_OF_THREE_BYTES, Amount::ONE_BTC, [0; 32])?;
         let store = store::Options {
             synchronous: match raw.data.synchronous.as_str() {
                 "full" => store::Synchronous::Full,
@@ -365,6 +373,7 @@ mod tests {
         check("[[coinbase.payouts]]\naddress = \"bcrt1nope\"", "is no Bitcoin address");
         let mainnet = "[[coinbase.payouts]]\naddress = \"1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa\"";
         check(mainnet, "is not an address of this chain's network (regtest)");
+        check("[coinbase]\nlength = 60", "the table [coinbase] cannot be met: a coinbase of 60 bytes");
         check("= 3", "adit.toml");
     }
 }

@@ -12,7 +12,7 @@ use std::io::Write;
 use std::path::Path;
 use std::str::FromStr;
 
-use rusqlite::Row;
+use rusqlite::{Connection, Row};
 
 use super::error::StoreError;
 use super::reader;
@@ -235,14 +235,15 @@ pub fn export(
         What::Blocks => &BLOCKS,
         What::Workers => &WORKERS,
     };
+    // Before a header is written: what cannot be read exports nothing.
+    let (db, _) = reader::open(dir.as_ref())?;
     match format {
-        Format::Csv => copy(dir.as_ref(), table, csv::Csv::new(table.columns, out)?),
-        Format::Parquet => copy(dir.as_ref(), table, parquet::Parquet::new(table.columns, out)?),
+        Format::Csv => copy(&db, table, csv::Csv::new(table.columns, out)?),
+        Format::Parquet => copy(&db, table, parquet::Parquet::new(table.columns, out)?),
     }
 }
 
-fn copy(dir: &Path, table: &Table, mut sink: impl Sink) -> Result<u64, ExportError> {
-    let (db, _) = reader::open(dir)?;
+fn copy(db: &Connection, table: &Table, mut sink: impl Sink) -> Result<u64, ExportError> {
     let last: i64 = db.query_row(table.last, [], |row| row.get(0))?;
     let mut select = db.prepare(table.select)?;
     let page = table.page.map_or(-1, usize::cast_signed);
