@@ -15,5 +15,6 @@ pub mod pool;
 pub mod server;
 pub mod store;
 pub mod stratum;
+pub mod swarm;
 pub mod units;
 pub mod web;

@@ -71,6 +71,14 @@ impl Node {
         }
     }
 
+    /// Seconds of the node's time in a real second.
+    #[must_use]
+    pub fn pace(&self) -> f64 {
+        match self {
+            Self::Embedded(node) => node.clock.factor(),
+        }
+    }
+
     /// The node's time when the real time is `now`.
     #[must_use]
     pub fn chain_time(&self, now: Timestamp) -> Timestamp {

@@ -21,7 +21,8 @@ use crate::web;
 #[command(after_help = "\
 Examples:
   adit serve                                  regtest on 127.0.0.1:3333
-  adit serve --difficulty 0.001               for a CPU miner
+  adit serve --difficulty 0.001 --network-difficulty 0.1
+                                              for a CPU miner, a block every hundred shares
   adit serve --chain mainnet-like             thousands of transactions, mainnet's difficulty
   adit serve --v1 0.0.0.0:3333                for a device on your network
   adit serve --config adit.toml               every key: docs/adit.toml")]
@@ -44,6 +45,9 @@ pub(super) struct Serve {
     /// Difficulty of a miner's first job
     #[arg(long, value_name = "D")]
     difficulty: Option<Difficulty>,
+    /// Difficulty of the chain's blocks; default: the chain's own
+    #[arg(long, value_name = "D")]
+    network_difficulty: Option<Difficulty>,
 }
 
 impl Serve {
@@ -54,6 +58,7 @@ impl Serve {
             data: self.data,
             chain: self.chain,
             difficulty: self.difficulty,
+            network_difficulty: self.network_difficulty,
         };
         let settings = Settings::load(self.config.as_deref(), &overrides)?;
         runtime()?.block_on(async {
@@ -85,6 +90,7 @@ pub(super) async fn start(settings: Settings) -> Result<Server, Failure> {
         pool: settings.pool,
         coinbase: settings.coinbase,
         refresh: settings.refresh,
+        job_version_bits: settings.job_version_bits,
         line_bytes_max: settings.line_bytes_max,
         seed,
     };

@@ -79,6 +79,8 @@ pub struct Overrides {
     pub chain: Option<String>,
     /// `--difficulty`
     pub difficulty: Option<Difficulty>,
+    /// `--network-difficulty`
+    pub network_difficulty: Option<Difficulty>,
 }
 
 /// Everything `adit serve` runs on.
@@ -92,6 +94,8 @@ pub struct Settings {
     pub data: PathBuf,
     /// How the ledger is written.
     pub store: store::Options,
+    /// Bits set in the version of every job.
+    pub job_version_bits: u32,
     /// Longest line taken from a miner, in bytes.
     pub line_bytes_max: usize,
     /// How often a tip's work is refreshed.
@@ -155,6 +159,7 @@ impl Settings {
             http: overrides.http.map_or_else(|| parsed("listen.http", &raw.listen.http, ADDRESS_HINT), Ok)?,
             data: overrides.data.clone().unwrap_or(raw.data.dir),
             store,
+            job_version_bits: version_bits("session.job_version_bits", &raw.session.job_version_bits)?,
             line_bytes_max: raw.listen.line_bytes_max,
             refresh: Duration::from_secs_f64(
                 positive("session.refresh_seconds", raw.session.refresh_seconds)?.min(86_400.0),
@@ -230,10 +235,7 @@ fn pool_settings(raw: &Raw, overrides: &Overrides) -> Result<PoolSettings, Confi
     let dialect = Dialect::named(&raw.listen.dialect).ok_or_else(|| {
         value_error("listen.dialect", format!("{:?}", raw.listen.dialect), format!("is none of {}", names()))
     })?;
-    let version_mask = u32::from_str_radix(&session.version_mask, 16).map_err(|_| {
-        let value = format!("{:?}", session.version_mask);
-        value_error("session.version_mask", value, "is no hexadecimal number such as \"1fffe000\"")
-    })?;
+    let version_mask = version_bits("session.version_mask", &session.version_mask)?;
     let interval = positive("difficulty.share_interval_seconds", raw.difficulty.share_interval_seconds)?;
     let seconds = |key, value: f64| {
         let usable = value.is_finite() && value >= 0.0;
@@ -255,6 +257,11 @@ fn pool_settings(raw: &Raw, overrides: &Overrides) -> Result<PoolSettings, Confi
     })
 }
 
+fn version_bits(key: &'static str, text: &str) -> Result<u32, ConfigError> {
+    u32::from_str_radix(text, 16)
+        .map_err(|_| value_error(key, format!("{text:?}"), "is no hexadecimal number such as \"1fffe000\""))
+}
+
 fn chain_params(raw: &Raw, overrides: &Overrides) -> Result<Params, ConfigError> {
     let kind = overrides.chain.as_ref().unwrap_or(&raw.chain.kind);
     let mut params = match kind.as_str() {
@@ -268,8 +275,9 @@ fn chain_params(raw: &Raw, overrides: &Overrides) -> Result<Params, ConfigError>
             ));
         }
     };
-    if let Some(value) = raw.chain.difficulty {
-        params = params.with_difficulty(difficulty("chain.difficulty", value)?);
+    let in_file = raw.chain.difficulty.map(|value| difficulty("chain.difficulty", value)).transpose()?;
+    if let Some(difficulty) = overrides.network_difficulty.or(in_file) {
+        params = params.with_difficulty(difficulty);
     }
     if let Some(count) = raw.chain.transactions {
         params = params.with_transactions(count);

@@ -24,7 +24,8 @@ async fn what_it_finds_is_accepted() {
         let pool = TestPool::start(settings(1e-5)).await;
         let summary =
             mine(MineOptions { shares: Some(20), version_rolling, ..options(&pool) }).await.unwrap();
-        assert_eq!(summary.accepted, 20);
+        // A reply to one more may come in the same breath.
+        assert!(summary.accepted >= 20, "{summary}");
         assert!(summary.rejected.is_empty(), "{summary}");
         assert!(summary.best.unwrap().get() >= 1e-5);
         assert!(summary.hashes > 20 * 10_000, "{summary}");

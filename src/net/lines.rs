@@ -33,7 +33,7 @@ impl Lines {
     /// At the first line beyond the limit; the stream cannot be trusted after it.
     pub fn feed(&mut self, bytes: &[u8], mut each: impl FnMut(&[u8])) -> Result<(), LineTooLong> {
         let mut rest = bytes;
-        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+        while let Some(end) = memchr::memchr(b'\n', rest) {
             let (line, after) = (&rest[..end], &rest[end + 1..]);
             self.check(line.len())?;
             if self.partial.is_empty() {

@@ -1,6 +1,7 @@
 //! Near misses: the mistake under which a failed share is a valid one.
 //!
-//! A share whose proof fails is random noise, unless the miner hashed another
+//! A share is refused for its difficulty, its ntime or its version bits: its
+//! header does not carry the proof, or is not allowed. It is random noise, unless the miner hashed another
 //! header than it described. We build the headers of the known mistakes and see
 //! whether one carries the proof. At difficulty `d` a wrong guess passes with
 //! probability `1 / (2^32 d)`, so a match is evidence when that is tiny; where
@@ -70,7 +71,7 @@ fn under_same_job(
             (NearMiss::VersionNotRolled, version),
         ];
         for (mistake, version) in formulas {
-            if version != proper.version && holds(HeaderFields { version, ..proper }) {
+            if holds(HeaderFields { version, ..proper }) {
                 return Some(mistake);
             }
         }

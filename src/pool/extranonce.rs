@@ -3,7 +3,7 @@
 //! Invariant: no two live or resumable sessions share an extranonce1. That is
 //! what makes their search spaces disjoint and their duplicate sets local.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha12Rng;
@@ -45,6 +45,8 @@ pub(super) struct Extranonces<T> {
     next: u64,
     taken: BTreeSet<u64>,
     parked: BTreeMap<SessionToken, (Timestamp, T)>,
+    /// When sessions that were parked expire, in order: all wait equally long.
+    expiries: VecDeque<(Timestamp, SessionToken)>,
     rng: ChaCha12Rng,
 }
 
@@ -55,7 +57,7 @@ impl<T> Extranonces<T> {
         let bytes = bytes.clamp(2, 8) as u8;
         let mut rng = ChaCha12Rng::from_seed(seed);
         let next = rng.random::<u64>() & Self::mask(bytes);
-        Self { bytes, next, taken: BTreeSet::new(), parked: BTreeMap::new(), rng }
+        Self { bytes, next, taken: BTreeSet::new(), parked: BTreeMap::new(), expiries: VecDeque::new(), rng }
     }
 
     fn mask(bytes: u8) -> u64 {
@@ -87,15 +89,26 @@ impl<T> Extranonces<T> {
         self.taken.remove(&extranonce1.value);
     }
 
-    /// Keeps a lost session for `ttl`. Returns one that had to make room.
+    /// Keeps a lost session for `ttl`. Returns those that expired or had to make room.
     #[must_use]
-    pub fn park(&mut self, token: SessionToken, state: T, now: Timestamp, ttl: Seconds) -> Option<T> {
-        self.parked.insert(token, (now + ttl, state));
-        if self.parked.len() <= PARKED_MAX {
-            return None;
+    pub fn park(&mut self, token: SessionToken, state: T, now: Timestamp, ttl: Seconds) -> Vec<T> {
+        let expires = now + ttl;
+        self.parked.insert(token, (expires, state));
+        self.expiries.push_back((expires, token));
+        let mut gone = Vec::new();
+        while let Some(next) = self.expiries.front().copied()
+            && (next.0 <= now || self.parked.len() > PARKED_MAX)
+        {
+            self.expiries.pop_front();
+            gone.extend(self.remove(next));
         }
-        let first = self.parked.iter().min_by_key(|(_, (expires, _))| *expires).map(|(token, _)| *token)?;
-        self.parked.remove(&first).map(|(_, state)| state)
+        gone
+    }
+
+    /// Removes the session that was parked with this expiry, unless it was resumed.
+    fn remove(&mut self, (expires, token): (Timestamp, SessionToken)) -> Option<T> {
+        let is_that = self.parked.get(&token).is_some_and(|(parked, _)| *parked == expires);
+        if is_that { self.parked.remove(&token).map(|(_, state)| state) } else { None }
     }
 
     /// Takes up a parked session that has not expired.
@@ -104,11 +117,6 @@ impl<T> Extranonces<T> {
             Some((expires, _)) if *expires > now => self.parked.remove(&token).map(|(_, state)| state),
             _ => None,
         }
-    }
-
-    /// Removes and returns the sessions that nobody came back for.
-    pub fn expired(&mut self, now: Timestamp) -> Vec<T> {
-        self.parked.extract_if(.., |_, (expires, _)| *expires <= now).map(|(_, (_, state))| state).collect()
     }
 }
 
@@ -143,13 +151,15 @@ mod tests {
         let (start, ttl) = (Timestamp::from_unix_seconds(100), Seconds(10.0));
         let mut extranonces = new(4);
         let token = extranonces.token();
-        assert_eq!(extranonces.park(token, "state", start, ttl), None);
+        assert!(extranonces.park(token, "state", start, ttl).is_empty());
         assert_eq!(extranonces.resume(SessionToken([0; 16]), start), None);
         assert_eq!(extranonces.resume(token, start + Seconds(10.0)), None);
         assert_eq!(extranonces.resume(token, start + Seconds(9.0)), Some("state"));
         assert_eq!(extranonces.resume(token, start), None);
-        assert_eq!(extranonces.park(token, "again", start, ttl), None);
-        assert!(extranonces.expired(start).is_empty());
-        assert_eq!(extranonces.expired(start + ttl), ["again"]);
+        assert!(extranonces.park(token, "again", start + Seconds(9.5), ttl).is_empty());
+        let other = extranonces.token();
+        // The first parking has expired, but that session was resumed.
+        assert!(extranonces.park(other, "other", start + ttl, ttl).is_empty());
+        assert_eq!(extranonces.park(other, "other", start + Seconds(30.0), ttl), ["again"]);
     }
 }

@@ -32,6 +32,8 @@ pub struct Work {
     pub network_target: Target,
     /// When it was made.
     pub created: Timestamp,
+    /// Seconds of the chain's time in a second.
+    pace: f64,
     /// The serialised notify.
     pub(super) notify: Notify,
 }
@@ -57,12 +59,18 @@ impl Work {
             template.nbits,
         );
         let network_target = Target::from_compact(template.nbits);
-        Ok(Self { template, coinbase, branch, network_target, created, notify })
+        Ok(Self { template, coinbase, branch, network_target, created, pace: 1.0, notify })
+    }
+
+    /// For a chain whose time runs `pace` times as fast as ours.
+    #[must_use]
+    pub fn with_pace(self, pace: f64) -> Self {
+        Self { pace, ..self }
     }
 
     /// The chain's time at `now`, for a job sent later than the template was made.
     pub(super) fn ntime_at(&self, now: Timestamp) -> u32 {
-        self.template.ntime.saturating_add(now.since(self.created).0 as u32)
+        self.template.ntime.saturating_add((now.since(self.created).0 * self.pace) as u32)
     }
 }
 
@@ -121,9 +129,10 @@ impl Jobs {
         let newest = self.jobs.back();
         let new_tip = newest.is_none_or(|job| job.work.template.prev_hash != work.template.prev_hash);
         let ntime = match newest {
-            // The same work twice must differ in ntime, or a miner that starts
-            // its extranonce anew with each job finds the same shares again.
-            Some(job) if Arc::ptr_eq(&job.work, work) => work.ntime_at(now).max(job.ntime + 1),
+            // Jobs on one tip must differ in ntime: where all else is the same, a
+            // miner that starts its extranonce anew with each job would find the
+            // same shares again (ESP-Miner #1587).
+            Some(job) if !new_tip => work.ntime_at(now).max(job.ntime.saturating_add(1)),
             _ => work.ntime_at(now),
         };
         if new_tip {

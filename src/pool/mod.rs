@@ -14,7 +14,7 @@
 //! Nothing here opens a socket, reads a clock or draws from a global RNG. Nothing
 //! global is on the share path: a session owns all that its shares need. The
 //! one thing that sessions share, the extranonce allocator, is asked when a
-//! session subscribes and when it ends.
+//! session subscribes, changes its extranonce, and ends.
 
 mod diagnose;
 mod duplicate;

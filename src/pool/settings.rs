@@ -30,7 +30,7 @@ pub struct PoolSettings {
     pub session_ttl: Seconds,
     /// How long a connection may take to subscribe and authorize.
     pub handshake_timeout: Seconds,
-    /// Lines that are no requests, after which a peer is dropped.
+    /// Lines in a row that are no requests, after which a peer is dropped.
     pub malformed_lines_max: u32,
 }
 

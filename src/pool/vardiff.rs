@@ -13,7 +13,8 @@
 //! `mu`: then the miner is off by more than the tolerance, whatever the luck.
 //! The judgement is made on a timer, not on shares, so silence is judged by the
 //! same rule: with `n = 0` the upper bound is `-ln(alpha/2)` = 9.2, and the
-//! difficulty falls after `9.2 * TOLERANCE` = 13 silent intervals.
+//! difficulty falls after `9.2 * TOLERANCE` = 13 silent intervals of a fresh
+//! window; shares from before the silence make it somewhat longer.
 //!
 //! The window slides in two halves; the recent half is judged alone first, so
 //! an old good time neither hides a decline nor blurs its estimate. The new difficulty follows the

@@ -21,6 +21,7 @@ use tokio::time::MissedTickBehavior;
 use super::{Order, Service, stopped};
 use crate::event::{CloseReason, Event};
 use crate::metrics::{REGION_UNKNOWN, RegionShares};
+use crate::net::Lines;
 use crate::pool::{Output, Session};
 use crate::store::{Ack, StoreFault};
 
@@ -42,8 +43,7 @@ struct Connection {
     service: Arc<Service>,
     socket: TcpStream,
     session: Session,
-    /// The beginning of a line whose end has not come.
-    partial: Vec<u8>,
+    lines: Lines,
     region: Arc<RegionShares>,
     /// Replies that wait for their commit.
     held: Option<Held>,
@@ -86,7 +86,8 @@ pub(super) async fn serve(
     };
     let session = Session::new(service.pool.clone(), id, now);
     let region = service.metrics.region(REGION_UNKNOWN);
-    let mut connection = Connection { service, socket, session, partial: Vec::new(), region, held: None };
+    let lines = Lines::new(service.settings.line_bytes_max);
+    let mut connection = Connection { service, socket, session, lines, region, held: None };
     let mut out = Output::default();
     out.events.push(Event::Connected { time: now, connection: id, peer });
     tracing::debug!(connection = id.0, %peer, "connected");
@@ -171,35 +172,14 @@ impl Connection {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(_) => return Err(CloseReason::Peer),
             };
-            self.take(&buffer[..length], out)
+            let (session, now) = (&mut self.session, self.service.clock.now());
+            let fed = self.lines.feed(&buffer[..length], |line| {
+                if out.close.is_none() {
+                    session.on_line(line, now, out);
+                }
+            });
+            fed.map_err(|_| CloseReason::LineTooLong)
         })
-    }
-
-    fn take(&mut self, mut bytes: &[u8], out: &mut Output) -> Result<(), CloseReason> {
-        let now = self.service.clock.now();
-        let limit = self.service.settings.line_bytes_max;
-        while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
-            let (line, rest) = (&bytes[..end], &bytes[end + 1..]);
-            if self.partial.len() + line.len() > limit {
-                return Err(CloseReason::LineTooLong);
-            }
-            if self.partial.is_empty() {
-                self.session.on_line(line, now, out);
-            } else {
-                self.partial.extend_from_slice(line);
-                let whole = std::mem::take(&mut self.partial);
-                self.session.on_line(&whole, now, out);
-            }
-            if out.close.is_some() {
-                return Ok(());
-            }
-            bytes = rest;
-        }
-        if self.partial.len() + bytes.len() > limit {
-            return Err(CloseReason::LineTooLong);
-        }
-        self.partial.extend_from_slice(bytes);
-        Ok(())
     }
 
     /// Sends what a session wrote: at once, or after its events are committed.

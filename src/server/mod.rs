@@ -57,6 +57,9 @@ pub struct ServerSettings {
     pub coinbase: CoinbaseSpec,
     /// How often the same tip gets a job with new transactions and ntime.
     pub refresh: Duration,
+    /// Bits set in the version of every job. Inside the mask they tell a firmware
+    /// that replaces version bits from one that XORs or ORs them (c2pool #1393).
+    pub job_version_bits: u32,
     /// Longest line taken from a miner, in bytes.
     pub line_bytes_max: usize,
     /// Decides extranonces and session tokens.
@@ -176,9 +179,18 @@ impl Server {
 
         let clock = Clock::start();
         let now = clock.now();
-        let template = node.template(false, now).await?;
+        let mut template = node.template(false, now).await?;
+        template.version |= settings.job_version_bits;
         let tip = PublishedTip { height: template.height - 1, published: now };
-        let first = Arc::new(Work::new(template, &settings.coinbase, now)?);
+        let first = Arc::new(Work::new(template, &settings.coinbase, now)?.with_pace(node.pace()));
+        if settings.pool.difficulty_initial > first.network_target.difficulty() {
+            tracing::warn!(
+                "every share will solve a block: the network's difficulty is {}, a miner's first {}; \
+                 give the chain another with --network-difficulty",
+                first.network_target.difficulty(),
+                settings.pool.difficulty_initial
+            );
+        }
         let (found, found_blocks) = mpsc::unbounded_channel();
         let left_over = store.pending_blocks()?;
         let service = Arc::new(Service {

@@ -37,7 +37,7 @@ pub(super) async fn publish(service: Arc<Service>) {
 /// Publishes work on a new template; `false` when the node has none.
 async fn make(service: &Service, empty: bool) -> bool {
     let now = service.clock.now();
-    let template = match service.node.template(empty, now).await {
+    let mut template = match service.node.template(empty, now).await {
         Ok(template) => template,
         Err(error) => {
             service.metrics.node_healthy.set(0);
@@ -53,10 +53,11 @@ async fn make(service: &Service, empty: bool) -> bool {
         // The empty work on this tip was the full one too.
         return true;
     }
+    template.version |= service.settings.job_version_bits;
     let height = template.height;
     let is_empty = template.transactions.is_empty();
     let work = match Work::new(template, &service.settings.coinbase, now) {
-        Ok(work) => Arc::new(work),
+        Ok(work) => Arc::new(work.with_pace(service.node.pace())),
         Err(error) => {
             tracing::error!("no work for height {height}: {error}");
             return false;

@@ -67,3 +67,60 @@ fn name_codes(db: &mut Connection) -> rusqlite::Result<()> {
     }
     transaction.commit()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GUIDE: &str = include_str!("../../docs/store.md");
+
+    fn ledger() -> Connection {
+        let mut db = Connection::open_in_memory().unwrap();
+        migrate(&mut db, Path::new("memory")).unwrap();
+        db
+    }
+
+    #[test]
+    fn every_column_is_in_the_guide() {
+        let db = ledger();
+        let columns = "SELECT m.name, c.name FROM sqlite_schema m, pragma_table_info(m.name) c
+             WHERE m.type = 'table' AND m.name <> 'meta'";
+        let mut columns = db.prepare(columns).unwrap();
+        let mut rows = columns.query([]).unwrap();
+        let mut seen = 0;
+        while let Some(row) = rows.next().unwrap() {
+            let (table, column): (String, String) = (row.get(0).unwrap(), row.get(1).unwrap());
+            let (_, section) = GUIDE.split_once(&format!("\n### {table}\n")).expect(&table);
+            let section = section.split("\n#").next().unwrap_or_default();
+            assert!(section.contains(&format!("\n| {column} |")), "{table}.{column}");
+            seen += 1;
+        }
+        assert!(seen > 40, "{seen} columns");
+    }
+
+    #[test]
+    fn the_queries_of_the_guide_run() {
+        let db = ledger();
+        let (_, queries) = GUIDE.split_once("```sql\n").expect("queries");
+        let (queries, _) = queries.split_once("```").expect("an end of the queries");
+        for query in queries.split_inclusive(";\n") {
+            db.prepare(query).and_then(|mut query| query.query([])?.next().map(drop)).expect(query);
+        }
+    }
+
+    #[test]
+    fn migrations_are_applied_once() {
+        let mut db = ledger();
+        migrate(&mut db, Path::new("memory")).unwrap();
+        assert_eq!(version(&db).unwrap(), VERSION);
+        let names: i64 = db.query_row("SELECT count(*) FROM verdicts", [], |row| row.get(0)).unwrap();
+        assert_eq!(names, codes::verdicts().count() as i64);
+    }
+
+    #[test]
+    fn the_latest_rejects_are_found_by_index() {
+        let plan = "EXPLAIN QUERY PLAN SELECT id FROM shares WHERE verdict >= 2 ORDER BY time_us DESC";
+        let plan: String = ledger().query_row(plan, [], |row| row.get(3)).unwrap();
+        assert!(plan.contains("shares_rejected"), "{plan}");
+    }
+}

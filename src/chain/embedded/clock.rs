@@ -31,6 +31,12 @@ impl Warp {
         Self { real_origin: now, chain_origin: now.max(tip_time), factor }
     }
 
+    /// Seconds of chain time in a real second.
+    #[must_use]
+    pub fn factor(&self) -> f64 {
+        self.factor
+    }
+
     /// The chain's time at a real time; before the origin it stands still.
     #[must_use]
     pub fn chain_time(&self, real: Timestamp) -> Timestamp {

@@ -57,8 +57,8 @@ impl Session {
     /// Takes up an earlier session: its extranonce, jobs and credited shares.
     fn resume(&mut self, token: SessionToken, now: Timestamp) -> bool {
         let Some(state) = self.pool.extranonces().resume(token, now) else { return false };
-        // A difficulty the miner asked for on this connection goes first.
-        if self.suggested.is_none() {
+        // What the miner asked for on this connection goes first.
+        if self.suggested.is_none() && state.terms.difficulty > self.difficulty_floor {
             self.difficulty = state.terms.difficulty;
         }
         self.subscribed = Some(Box::new(state));
@@ -107,9 +107,9 @@ impl Session {
         });
         self.workers.push(worker);
         if let Some(floor) = options.difficulty_floor {
-            self.difficulty_floor = floor;
+            self.raise_floor(floor, now, out);
         }
-        if let Some(difficulty) = options.difficulty.or(options.difficulty_floor) {
+        if let Some(difficulty) = options.difficulty {
             self.on_suggestion(difficulty, now, out);
         }
         if self.workers.len() == 1 {
@@ -126,7 +126,9 @@ impl Session {
     ) {
         let version_mask = configure.version_rolling.map(|rolling| {
             let mask = rolling.mask & self.pool.settings.version_mask;
-            self.version.offered = Some(rolling.mask);
+            if self.version.offered.replace(rolling.mask).is_some() {
+                self.version.previous = Some((self.version.mask, now));
+            }
             self.version.mask = mask;
             (mask != 0).then_some(mask)
         });
@@ -141,13 +143,15 @@ impl Session {
         };
         self.reply(id, &reply, out);
         if let Some(minimum) = minimum {
-            self.difficulty_floor = minimum;
-            self.change_difficulty(
-                if self.difficulty < minimum { minimum } else { self.difficulty },
-                DifficultyCause::Miner,
-                now,
-                out,
-            );
+            self.raise_floor(minimum, now, out);
+        }
+    }
+
+    /// Keeps the difficulty from now on at or above what the miner asked for.
+    fn raise_floor(&mut self, floor: Difficulty, now: Timestamp, out: &mut Output) {
+        self.difficulty_floor = floor;
+        if self.difficulty < floor {
+            self.change_difficulty(floor, DifficultyCause::Miner, now, out);
         }
     }
 
@@ -165,9 +169,13 @@ impl Session {
             self.reply(id, &Reply::Reject(crate::event::Reject::UnknownJob), out);
             return;
         };
-        // Megabytes for one short line: once per job.
-        if self.transactions_of == Some(job.id) {
-            self.reply(id, &Reply::Malformed("the transactions of this job were already sent"), out);
+        // Megabytes for one short line: once per job, and no way back to older ones.
+        if self.transactions_of.is_some_and(|last| job.id <= last) {
+            self.reply(
+                id,
+                &Reply::Malformed("the transactions of this job or a later one were already sent"),
+                out,
+            );
             return;
         }
         let job_id = job.id;

@@ -13,7 +13,7 @@
 //! on entering `Working`, and shares are judged only there.
 //!
 //! Call [`Session::on_line`] for each line, [`Session::on_work`] for each
-//! published work, [`Session::on_tick`] about once a second,
+//! published work, [`Session::on_tick`] every few seconds,
 //! [`Session::on_command`] for an operator's command, and [`Session::close`] at
 //! the end. Each appends to an [`Output`]; the driver sends its bytes, after its
 //! events are stored.
@@ -25,6 +25,7 @@
 mod handshake;
 mod submit;
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::duplicate::Seen;
@@ -32,6 +33,7 @@ use super::extranonce::{Extranonce1, Extranonces};
 use super::job::{Jobs, Terms, Work};
 use super::{PoolSettings, Vardiff};
 use crate::event::{CloseReason, ConnectionId, DifficultyCause, Event};
+use crate::hash::Hash;
 use crate::stratum::v1::{
     Command, Id, Reply, Request, SessionToken, parse_line, write_command, write_set_difficulty,
 };
@@ -112,8 +114,11 @@ pub struct Session {
     vardiff: Option<Vardiff>,
     version: VersionRolling,
     wants_set_extranonce: bool,
+    /// In a row.
     malformed_lines: u32,
     diagnosed: (u64, u32),
+    /// Headers that solved a block, newest last.
+    solved: VecDeque<Hash>,
     transactions_of: Option<crate::event::JobId>,
     next_command_id: u32,
 }
@@ -152,6 +157,7 @@ impl Session {
             wants_set_extranonce: false,
             malformed_lines: 0,
             diagnosed: (0, 0),
+            solved: VecDeque::new(),
             transactions_of: None,
             next_command_id: 1,
         }
@@ -169,37 +175,43 @@ impl Session {
             return;
         }
         let line = parse_line(line);
-        let reply = match line.request {
+        let request = match line.request {
             Err(malformed) => return self.on_malformed(line.id, &malformed.to_string(), now, out),
-            Ok(Request::Submit(submit)) => self.on_submit(&submit, now, out),
-            Ok(Request::Subscribe { user_agent, session }) => {
+            Ok(request) => {
+                self.malformed_lines = 0;
+                request
+            }
+        };
+        let reply = match request {
+            Request::Submit(submit) => self.on_submit(&submit, now, out),
+            Request::Subscribe { user_agent, session } => {
                 return self.on_subscribe(line.id, &user_agent, session, now, out);
             }
-            Ok(Request::Authorize { worker, password }) => {
+            Request::Authorize { worker, password } => {
                 return self.on_authorize(line.id, &worker, &password, now, out);
             }
-            Ok(Request::Configure(configure)) => {
+            Request::Configure(configure) => {
                 return self.on_configure(line.id, &configure, now, out);
             }
-            Ok(Request::SuggestDifficulty(difficulty)) => {
+            Request::SuggestDifficulty(difficulty) => {
                 self.reply(line.id, &Reply::True, out);
                 return self.on_suggestion(difficulty, now, out);
             }
-            Ok(Request::SuggestTarget(target)) => {
+            Request::SuggestTarget(target) => {
                 self.reply(line.id, &Reply::True, out);
                 return self.on_suggestion(target.difficulty(), now, out);
             }
-            Ok(Request::ExtranonceSubscribe) => {
+            Request::ExtranonceSubscribe => {
                 self.wants_set_extranonce = true;
                 Reply::True
             }
-            Ok(Request::GetTransactions(job)) => {
+            Request::GetTransactions(job) => {
                 return self.on_get_transactions(line.id, job, out);
             }
-            Ok(Request::Ping) => Reply::Text("pong"),
-            Ok(Request::GetVersion) => Reply::Text(concat!("adit/", env!("CARGO_PKG_VERSION"))),
-            Ok(Request::Reply) => return,
-            Ok(Request::Unknown(_)) => Reply::UnknownMethod,
+            Request::Ping => Reply::Text("pong"),
+            Request::GetVersion => Reply::Text(concat!("adit/", env!("CARGO_PKG_VERSION"))),
+            Request::Reply => return,
+            Request::Unknown(_) => Reply::UnknownMethod,
         };
         self.reply(line.id, &reply, out);
     }
@@ -256,9 +268,7 @@ impl Session {
         let Some(state) = self.subscribed.take() else { return };
         let ttl = self.pool.settings.session_ttl;
         let mut extranonces = self.pool.extranonces();
-        let displaced = extranonces.park(state.token, *state, now, ttl);
-        let expired = extranonces.expired(now);
-        for gone in expired.into_iter().chain(displaced) {
+        for gone in extranonces.park(state.token, *state, now, ttl) {
             gone.extranonces.iter().for_each(|extranonce1| extranonces.release(*extranonce1));
         }
     }
@@ -292,6 +302,15 @@ impl Session {
             return;
         }
         let (Some(state), Some(work)) = (&mut self.subscribed, &self.work) else { return };
+        let is_first = self.announced.is_none();
+        if is_first {
+            out.events.push(Event::DifficultyChanged {
+                time: now,
+                connection: self.connection,
+                difficulty: self.difficulty,
+                cause: DifficultyCause::Initial,
+            });
+        }
         if self.announced != Some(self.difficulty) {
             write_set_difficulty(&mut out.bytes, self.difficulty);
             self.announced = Some(self.difficulty);
@@ -309,7 +328,8 @@ impl Session {
             }
         }
         let (job, new_tip) = state.jobs.push(work, &state.terms, now);
-        work.notify.write(&mut out.bytes, job.id, job.ntime, new_tip);
+        // A miner that resumes has no other job yet, whatever the tip.
+        work.notify.write(&mut out.bytes, job.id, job.ntime, new_tip || is_first);
         out.carries_job = true;
         if new_tip {
             state.seen.on_new_tip();
@@ -335,9 +355,10 @@ impl Session {
             return;
         }
         self.difficulty = difficulty;
-        let connection = self.connection;
-        out.events.push(Event::DifficultyChanged { time: now, connection, difficulty, cause });
+        // Before the first job nothing was announced that could change.
         if self.announced.is_some() {
+            let connection = self.connection;
+            out.events.push(Event::DifficultyChanged { time: now, connection, difficulty, cause });
             self.send_job(now, out);
         }
     }

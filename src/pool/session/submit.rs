@@ -12,6 +12,12 @@ use crate::pool::share::{Judged, Solution, judge};
 use crate::stratum::v1::{Reply, Submit};
 use crate::units::Timestamp;
 
+/// Stands for workers that were never authorized.
+const STRANGER: &str = "(unauthorized)";
+
+/// Solved headers a session remembers, so that one sent again is not submitted again.
+const SOLVED_MAX: usize = 8;
+
 impl Session {
     /// Judges a submission; what it returns is the reply.
     pub(super) fn on_submit(
@@ -24,7 +30,9 @@ impl Session {
         let mut share = Share {
             time: now,
             connection: self.connection,
-            worker: worker.clone().unwrap_or_else(|| submit.worker.as_ref().into()),
+            // A name that was never authorized is the peer's to choose: it
+            // must not grow the ledger.
+            worker: worker.clone().unwrap_or_else(|| STRANGER.into()),
             verdict: Verdict::Rejected(Reject::NotSubscribed),
             job: submit.job,
             height: 0,
@@ -91,13 +99,23 @@ impl Session {
         share.version = judged.header.version;
         share.difficulty_reached = Some(judged.reached);
         share.verdict = judged.verdict;
-        if judged.verdict == Verdict::Rejected(Reject::LowDifficulty)
-            && may_diagnose(&mut self.diagnosed, now)
-        {
-            let reached = Some(judged.reached);
+        let may_be_mistaken = matches!(
+            judged.verdict,
+            Verdict::Rejected(
+                Reject::LowDifficulty | Reject::NtimeTooOld | Reject::NtimeTooNew | Reject::VersionMask
+            )
+        );
+        if may_be_mistaken && may_diagnose(&mut self.diagnosed, now) {
+            // What met its target is wrong in another way than its difficulty.
+            let low = judged.verdict == Verdict::Rejected(Reject::LowDifficulty);
+            let reached = low.then_some(judged.reached);
             share.near_miss = diagnose(&state.jobs, Some(job), &solution, mask, reached, self.difficulty);
         }
-        if judged.is_block {
+        if judged.is_block && !self.solved.contains(&judged.hash) {
+            if self.solved.len() == SOLVED_MAX {
+                self.solved.pop_front();
+            }
+            self.solved.push_back(judged.hash);
             out.events.push(Event::BlockFound(Box::new(found_block(job, &judged, &solution, share))));
         }
         if judged.verdict.is_accepted()

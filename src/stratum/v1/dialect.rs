@@ -17,8 +17,6 @@ pub struct Dialect {
     pub rejects: [(Reject, i16, &'static str); Reject::ALL.len()],
     /// Code and text for a method the pool does not know.
     pub unknown_method: (i16, &'static str),
-    /// Code for a request that cannot be read; the text says what is wrong.
-    pub malformed_code: i16,
     /// `result` beside an error.
     pub failed_result: &'static str,
     /// The third element of the error array.
@@ -46,7 +44,6 @@ const CLASSIC: Dialect = Dialect {
         (Reject::NotSubscribed, 25, "Not subscribed"),
     ],
     unknown_method: (20, "Unknown method"),
-    malformed_code: 20,
     failed_result: "null",
     traceback: "null",
     reject_reason: false,
@@ -68,7 +65,6 @@ const CKPOOL: Dialect = Dialect {
         (Reject::NotSubscribed, 25, "Not subscribed"),
     ],
     unknown_method: (-3, "Method not found"),
-    malformed_code: 20,
     failed_result: "false",
     traceback: "null",
     reject_reason: true,
@@ -90,7 +86,6 @@ const DATUM: Dialect = Dialect {
         (Reject::NotSubscribed, 25, "not-subscribed"),
     ],
     unknown_method: (-3, "Method not found"),
-    malformed_code: 20,
     failed_result: "null",
     traceback: "null",
     reject_reason: false,
@@ -112,7 +107,6 @@ const PUBLIC_POOL: Dialect = Dialect {
         (Reject::NotSubscribed, 25, "Not subscribed"),
     ],
     unknown_method: (20, "Unknown method"),
-    malformed_code: 20,
     failed_result: "null",
     traceback: "\"\"",
     reject_reason: false,

@@ -64,7 +64,10 @@ impl Reply<'_> {
                 let (code, text) = dialect.reject(*reject);
                 write_error(out, code, text, dialect, dialect.reject_reason);
             }
-            Self::Malformed(what) => write_error(out, dialect.malformed_code, what, dialect, false),
+            // The dialect's code, but what is wrong in our own words.
+            Self::Malformed(what) => {
+                write_error(out, dialect.reject(Reject::Malformed).0, what, dialect, false);
+            }
             Self::UnknownMethod => {
                 let (code, text) = dialect.unknown_method;
                 write_error(out, code, text, dialect, false);
@@ -159,7 +162,8 @@ pub enum Command {
     /// Another version mask, at once.
     #[serde(rename = "mining.set_version_mask")]
     SetVersionMask {
-        /// Bits the pool leaves to the miner.
+        /// Bits the pool leaves to the miner; in JSON in hexadecimal, as on the wire.
+        #[serde(deserialize_with = "hexadecimal")]
         mask: u32,
     },
     /// Connect again, here or elsewhere.
@@ -185,6 +189,13 @@ pub enum Command {
     /// Ask for a sign of life.
     #[serde(rename = "mining.ping")]
     Ping,
+}
+
+fn hexadecimal<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let text = <Cow<'de, str> as serde::Deserialize>::deserialize(deserializer)?;
+    let expected = "a mask in hexadecimal such as \"1fffe000\"";
+    let unexpected = || serde::de::Error::invalid_value(serde::de::Unexpected::Str(&text), &expected);
+    hex::decode_u32(&text).ok_or_else(unexpected)
 }
 
 /// Writes a command. `extranonce` is used by [`Command::SetExtranonce`], the

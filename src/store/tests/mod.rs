@@ -1,4 +1,6 @@
-//! The ledger's promises, kept through closing, crashing, full disks and strangers.
+//! The ledger's promises, kept through closing, full disks and strangers.
+
+mod crash;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -86,6 +88,9 @@ fn what_was_acknowledged_is_there_after_reopening() {
     store.close();
     let expected = (0..100).map(|nonce| (1, nonce)).chain((0..7).map(|nonce| (2, nonce)));
     assert_eq!(nonces(dir.path()), expected.collect::<Vec<_>>());
+    let db = Connection::open(dir.path().join("adit.sqlite")).unwrap();
+    let page_bytes: i64 = db.query_row("PRAGMA page_size", [], |row| row.get(0)).unwrap();
+    assert_eq!(page_bytes, 16_384);
 }
 
 #[test]
