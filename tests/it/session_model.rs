@@ -71,6 +71,7 @@ struct Model {
     mask: u32,
     /// The mask before the last change, and when that was.
     mask_before: Option<(u32, Timestamp)>,
+    negotiated: bool,
     jobs: Vec<SeenJob>,
     credited: BTreeSet<[u8; 32]>,
     last: Option<Submission>,
@@ -102,6 +103,7 @@ pub fn run(bytes: &[u8]) -> BTreeMap<&'static str, usize> {
         difficulty: f64::NAN,
         mask: 0,
         mask_before: None,
+        negotiated: false,
         jobs: Vec::new(),
         credited: BTreeSet::new(),
         last: None,
@@ -215,6 +217,7 @@ impl Model {
         self.difficulty = f64::NAN;
         self.mask = 0;
         self.mask_before = None;
+        self.negotiated = false;
         self.jobs.clear();
         self.last = None;
     }
@@ -238,6 +241,10 @@ impl Model {
             }
             "mining.configure" if reply["error"].is_null() => {
                 let mask = reply["result"]["version-rolling.mask"].as_str();
+                // Negotiating again is a change like any other.
+                if std::mem::replace(&mut self.negotiated, true) {
+                    self.mask_before = Some((self.mask, self.now));
+                }
                 self.mask = mask.map_or(0, |mask| u32::from_str_radix(mask, 16).unwrap());
                 assert_eq!(self.mask & !0x1fff_e000, 0, "only the pool's bits are granted");
                 self.absorb_notifications(&out);
