@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Starts programs for the checks and ends them again, on loopback only.
 
 A Program writes to a log file, is waited for by what it serves, and is gone

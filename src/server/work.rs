@@ -13,6 +13,9 @@ use crate::pool::Work;
 /// How soon a node that failed is asked again.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// What telling one miner takes: a splice, a write, a wake-up.
+const BROADCAST_PER_MINER: Duration = Duration::from_micros(20);
+
 /// Publishes work until the pool stops.
 pub(super) async fn publish(service: Arc<Service>) {
     let mut stop = service.stop.subscribe();
@@ -21,6 +24,10 @@ pub(super) async fn publish(service: Arc<Service>) {
         let is_new = service.work().template.prev_hash != tips.borrow_and_update().hash;
         if is_new {
             make(&service, true).await;
+            // The full work would compete with the empty one on its way to the
+            // last miner.
+            let miners = u32::try_from(service.metrics.connections.get()).unwrap_or(0);
+            tokio::time::sleep(BROADCAST_PER_MINER * miners).await;
         }
         let mut is_whole = make(&service, false).await;
         loop {
