@@ -62,11 +62,12 @@ impl Serve {
         };
         let settings = Settings::load(self.config.as_deref(), &overrides)?;
         runtime()?.block_on(async {
+            let end = interrupted();
             let http = settings.http;
             let pool = start(settings).await?;
             let bound = web::start(http, pool.service().clone()).await.map_err(failure)?;
             tracing::info!("miners: stratum+tcp://{}   page, API, metrics: http://{bound}", pool.v1());
-            interrupted().await;
+            end.await;
             tracing::info!("stopping: closing connections and storing everything");
             pool.stop().await;
             Ok(())

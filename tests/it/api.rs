@@ -129,7 +129,7 @@ fn commands_reach_the_miner() {
         .wire
         .request("mining.configure", &json!([["version-rolling"], {"version-rolling.mask": "00ffe000"}]));
     assert_eq!(configured["result"]["version-rolling.mask"], "00ffe000");
-    let mask = json!({"method": "mining.set_version_mask", "mask": 0x1f00_e000});
+    let mask = json!({"method": "mining.set_version_mask", "mask": "1f00e000"});
     check(&pool, &mut miner, &mask, &json!(["0000e000"]));
 }
 
@@ -189,6 +189,7 @@ fn a_command_that_is_none_is_refused_with_a_reason() {
     check(&pool, r#"{"command":{"method":"client.show_message","text":7}}"#, "expected a string");
     check(&pool, r#"{"command":{"method":"client.reconnect","prot":1}}"#, "unknown field `prot`");
     check(&pool, r#"{"command":{"method":"client.reconnect","port":70000}}"#, "70000");
+    check(&pool, r#"{"command":{"method":"mining.set_version_mask","mask":"1fffe00g"}}"#, "such as");
     check(&pool, r#"{"command":{"method":"mining.ping"},"to":1}"#, "unknown field `to`");
     check(&pool, r#"{"command":{"method":"mining.ping"},"connection":"all"}"#, "\"all\"");
 }

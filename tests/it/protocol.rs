@@ -159,6 +159,7 @@ fn a_lost_session_goes_on_where_it_was() {
     let mut miner = Miner::resume(pool.v1, Some(&session));
     assert_eq!((&miner.session, &miner.extranonce), (&session, &extranonce));
     assert_ne!(miner.job.notice.id, old_job);
+    assert!(miner.job.notice.clean, "it has no other job yet");
     check_accepted(&miner.submit(&found));
     check_rejected(&miner.submit(&credited), 22, "Duplicate share");
     check_rejected(&miner.submit(&found), 22, "Duplicate share");
@@ -190,7 +191,7 @@ fn a_jobs_transactions_can_be_had_once() {
     assert_eq!(branch_of_first(&txids), miner.job.notice.branch);
 
     let again = miner.wire.request("mining.get_transactions", &json!([job]));
-    check_rejected(&again, 20, "the transactions of this job were already sent");
+    check_rejected(&again, 20, "the transactions of this job or a later one were already sent");
     let unknown = miner.wire.request("mining.get_transactions", &json!(["ffff"]));
     check_rejected(&unknown, 21, "Job not found");
 }

@@ -91,6 +91,7 @@ impl Demo {
 
     async fn show(&self, data: PathBuf) -> Result<(), Failure> {
         let began = Instant::now();
+        let interrupted = interrupted();
         let fleet = DemoFleet::new(self.seed);
         let hashrate = fleet.spec.hashrate().hashes_per_second() + CPU_HASHES_PER_SECOND;
         let pool = start(settings(data, hashrate)?).await?;
@@ -117,7 +118,7 @@ impl Demo {
         let mut live = Live::new(&fleet, pool.service().clone(), progress);
         tokio::select! {
             () = live.watch() => {}
-            () = interrupted() => {}
+            () = interrupted => {}
             () = until(end) => {}
             // Only when it fails: it has no end of its own.
             ended = &mut miners => return Err(ended.map_or_else(Failure::surroundings, unexpected)),
