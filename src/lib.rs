@@ -1,5 +1,19 @@
 //! adit: a Bitcoin mining pool simulator and Stratum server.
+//!
+//! # Layout
+//!
+//! A module imports only from rows above its own; `tests/it/tidy.rs` holds the
+//! table. ARCHITECTURE.md says why, and where a change goes.
+//!
+//! | row | modules |
+//! |---|---|
+//! | values | [`units`], [`hash`], [`block`], [`event`] |
+//! | rules, pure | [`stratum`], [`pool`], [`miner`], [`energy`] |
+//! | edges | [`chain`], [`store`], [`metrics`], [`net`] |
+//! | drivers | [`server`], [`mine`], [`swarm`] |
+//! | faces | [`web`], [`config`], [`cli`] |
 #![warn(missing_docs)]
+
 pub mod block;
 pub mod chain;
 pub mod cli;
