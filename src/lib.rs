@@ -10,4 +10,5 @@ pub mod net;
 pub mod pool;
 pub mod store;
 pub mod stratum;
+pub mod swarm;
 pub mod units;

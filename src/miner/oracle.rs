@@ -142,7 +142,7 @@ impl Oracle {
 
     /// Judges the verdict on a share.
     pub fn judge(&mut self, sent: &Sent, verdict: &PoolVerdict) -> Judgement {
-        let crossed_by_mask = self.mask_changed.is_some_and(|changed| changed >= sent.at);
+        let crossed_by_mask = self.mask_changed.is_some_and(|changed| changed > sent.at);
         match (verdict, sent.flaw) {
             (PoolVerdict::Accepted, None) => {
                 if !self.is_void(&sent.share) {
