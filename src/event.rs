@@ -10,7 +10,9 @@ use crate::hash::Hash;
 use crate::units::{Difficulty, Timestamp};
 
 /// Numbers the connections of one data directory, never reused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize,
+)]
 #[serde(transparent)]
 pub struct ConnectionId(pub u64);
 

@@ -1,2 +1,5 @@
-//! The `adit` binary.
-fn main() {}
+//! The `adit` binary; everything is in the library.
+
+fn main() -> std::process::ExitCode {
+    adit::cli::main()
+}

@@ -7,8 +7,8 @@
 //! Ready for BIP54: `nLockTime` is the height minus one and `nSequence` is not
 //! final, so a coinbase can never repeat an earlier one.
 //!
-//! A wanted total length is reached with unspendable `OP_RETURN` outputs of
-//! value zero; firmware breaks at sizes between 255 bytes and 6.5 KB, so the
+//! A wanted total length is reached with zero bytes after the tag and, where
+//! those are not enough, unspendable `OP_RETURN` outputs; firmware breaks at sizes between 255 bytes and 6.5 KB, so the
 //! length is a setting (DATUM's table of clients, ESP-Miner #1897).
 
 use bitcoin::absolute::LockTime;
@@ -23,8 +23,11 @@ pub const EXTRANONCE_BYTES_MAX: usize = 64;
 /// Consensus bounds of a coinbase scriptSig.
 const SCRIPT_SIG_BYTES_MAX: usize = 100;
 
-/// Filler bytes in one `OP_RETURN` output; under the 10,000 bytes of a valid script.
+/// Bytes of one filler output's script; under the 10,000 of a valid script.
 const FILLER_BYTES_MAX: usize = 9_000;
+
+/// Value and length field of an output.
+const FILLER_OVERHEAD_MIN: usize = 9;
 
 /// The longest coinbase that can be asked for, without its witness.
 const LENGTH_MAX: usize = 16 * 1024;
@@ -62,14 +65,14 @@ pub enum CoinbaseError {
         total: usize,
     },
     /// The wanted length cannot be had.
-    #[error("a coinbase of {wanted} bytes cannot be made: it can be {natural} or {padded} to {LENGTH_MAX}")]
+    #[error(
+        "a coinbase of {wanted} bytes cannot be made: with these outputs it can have {natural} to {LENGTH_MAX}"
+    )]
     Length {
         /// The length asked for.
         wanted: usize,
         /// The length without filler.
         natural: usize,
-        /// The shortest length with filler.
-        padded: usize,
     },
 }
 
@@ -100,10 +103,9 @@ impl Coinbase {
     ) -> Result<Self, CoinbaseError> {
         let mut outputs = split(&spec.payees, value)?;
         outputs.push(TxOut { value: Amount::ZERO, script_pubkey: commitment_script(witness_commitment) });
-        let natural = serialize(spec, height, &outputs)?;
+        let natural = serialize(spec, height, &outputs, 0)?;
         let bytes = match spec.length {
             None => natural,
-            Some(wanted) if wanted == natural.len() => natural,
             Some(wanted) => pad(spec, height, outputs, wanted, natural.len())?,
         };
         // The extranonce is the end of the scriptSig; find it from the front.
@@ -162,11 +164,17 @@ fn commitment_script(commitment: Hash) -> ScriptBuf {
     ScriptBuf::new_op_return(data)
 }
 
-fn serialize(spec: &CoinbaseSpec, height: u32, outputs: &[TxOut]) -> Result<Vec<u8>, CoinbaseError> {
+/// The transaction with `filler` zero bytes after the tag.
+fn serialize(
+    spec: &CoinbaseSpec,
+    height: u32,
+    outputs: &[TxOut],
+    filler: usize,
+) -> Result<Vec<u8>, CoinbaseError> {
     // BIP34: heights up to 16 are OP_1 to OP_16, as Bitcoin Core pushes them.
     let mut script = Builder::new().push_int(i64::from(height)).into_bytes();
     script.extend_from_slice(spec.tag.as_bytes());
-    script.resize(script.len() + spec.extranonce_bytes, 0);
+    script.resize(script.len() + filler + spec.extranonce_bytes, 0);
     if script.len() > SCRIPT_SIG_BYTES_MAX {
         return Err(CoinbaseError::ScriptSigTooLong {
             tag: spec.tag.len(),
@@ -188,41 +196,43 @@ fn serialize(spec: &CoinbaseSpec, height: u32, outputs: &[TxOut]) -> Result<Vec<
     Ok(bitcoin::consensus::serialize(&transaction))
 }
 
-/// Adds filler outputs until the coinbase is `wanted` bytes long.
+/// Makes the coinbase `wanted` bytes long: outputs for the most of it, the
+/// scriptSig for the rest.
 fn pad(
     spec: &CoinbaseSpec,
     height: u32,
-    outputs: Vec<TxOut>,
+    mut outputs: Vec<TxOut>,
     wanted: usize,
     natural: usize,
 ) -> Result<Vec<u8>, CoinbaseError> {
-    let with_filler = |filler_bytes: usize| {
-        let mut outputs = outputs.clone();
-        let mut left = filler_bytes;
-        loop {
-            let now = left.min(FILLER_BYTES_MAX);
-            let mut script = vec![opcodes::all::OP_RETURN.to_u8()];
-            script.resize(1 + now, 0);
-            outputs.push(TxOut { value: Amount::ZERO, script_pubkey: ScriptBuf::from_bytes(script) });
-            left -= now;
-            if left == 0 {
-                return serialize(spec, height, &outputs);
-            }
-        }
-    };
-    let padded = with_filler(0)?.len();
-    let unreachable = CoinbaseError::Length { wanted, natural, padded };
-    if wanted < padded || wanted > LENGTH_MAX {
+    let unreachable = CoinbaseError::Length { wanted, natural };
+    if !(natural..=LENGTH_MAX).contains(&wanted) {
         return Err(unreachable);
     }
-    // Longer filler needs longer length fields: a few bytes less than the gap.
-    for filler_bytes in (wanted - padded).saturating_sub(24)..=wanted - padded {
-        let bytes = with_filler(filler_bytes)?;
-        if bytes.len() == wanted {
-            return Ok(bytes);
+    let script_length = natural_script_length(spec, height);
+    let room = SCRIPT_SIG_BYTES_MAX - script_length;
+    let mut left = wanted - natural;
+    while left > room {
+        let script_bytes = (left - FILLER_OVERHEAD_MIN.min(left)).clamp(1, FILLER_BYTES_MAX);
+        let mut script = vec![opcodes::all::OP_RETURN.to_u8()];
+        script.resize(script_bytes, 0);
+        outputs.push(TxOut { value: Amount::ZERO, script_pubkey: ScriptBuf::from_bytes(script) });
+        let now = serialize(spec, height, &outputs, 0)?.len();
+        // A script of 253 bytes and more has a longer length field: take those back.
+        if let Some(excess) = now.checked_sub(wanted).filter(|excess| *excess > 0) {
+            let last = outputs.last_mut().expect("just pushed");
+            let shorter = last.script_pubkey.len().saturating_sub(excess).max(1);
+            last.script_pubkey = ScriptBuf::from_bytes(last.script_pubkey.as_bytes()[..shorter].to_vec());
         }
+        let now = serialize(spec, height, &outputs, 0)?.len();
+        left = wanted.checked_sub(now).ok_or_else(|| unreachable.clone())?;
     }
-    Err(unreachable)
+    serialize(spec, height, &outputs, left)
+}
+
+/// Bytes of height, tag and extranonce.
+fn natural_script_length(spec: &CoinbaseSpec, height: u32) -> usize {
+    Builder::new().push_int(i64::from(height)).as_bytes().len() + spec.tag.len() + spec.extranonce_bytes
 }
 
 /// What a coinbase says about itself, as any miner can read it from a notify.
@@ -276,9 +286,9 @@ pub fn audit(coinbase: &[u8], network: bitcoin::Network) -> Option<CoinbaseAudit
         _ => None,
     };
     let printable = |byte: &u8| (byte.is_ascii_graphic() || *byte == b' ').then_some(*byte as char);
-    let tag = input
-        .script_sig
-        .as_bytes()
+    let script = input.script_sig.as_bytes();
+    let height_bytes = height.map_or(0, |height| Builder::new().push_int(i64::from(height)).as_bytes().len());
+    let tag = script[height_bytes.min(script.len())..]
         .split(|byte| printable(byte).is_none())
         .max_by_key(|run| run.len())
         .map(|run| String::from_utf8_lossy(run).into_owned())
@@ -344,13 +354,14 @@ mod tests {
     #[test]
     fn length_is_a_setting() {
         let natural = build(&spec(None), 100).unwrap().len(12);
-        for wanted in [natural, 300, 384, 385, 512, 560, 1000, 6500, 9300, 16 * 1024] {
+        let lengths = (natural..700).chain([1000, 6500]).chain(9_200..9_400).chain([16 * 1024]);
+        for wanted in lengths {
             let coinbase = build(&spec(Some(wanted)), 100).unwrap();
             assert_eq!(coinbase.len(12), wanted);
             let id = bitcoin::Txid::from_byte_array(coinbase.txid(&[1; 4], &[2; 8]));
             assert_eq!(id, coinbase.transaction(&[1; 4], &[2; 8]).compute_txid());
         }
-        for wanted in [natural - 1, natural + 1, 16 * 1024 + 1] {
+        for wanted in [natural - 1, 16 * 1024 + 1] {
             assert!(matches!(build(&spec(Some(wanted)), 100), Err(CoinbaseError::Length { .. })), "{wanted}");
         }
     }

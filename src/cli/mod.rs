@@ -1,0 +1,124 @@
+//! The command line.
+//!
+//! Exit codes: 0 good; 1 the answer is no; 2 wrong usage; 3 our surroundings
+//! failed. Each command is a file that turns its flags into a library call.
+
+mod export;
+mod serve;
+
+use std::io::IsTerminal as _;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use crate::config::ConfigError;
+
+/// A Bitcoin mining pool simulator and Stratum server.
+#[derive(Debug, Parser)]
+#[command(
+    name = "adit",
+    version,
+    about,
+    max_term_width = 100,
+    after_help = "\
+Exit codes:     0 good, 1 the answer is no, 2 wrong usage, 3 our surroundings failed
+Logs:           --log debug, or the variable ADIT_LOG (for example ADIT_LOG=adit::server=debug)"
+)]
+struct Cli {
+    /// What to log to stderr: error, warn, info, debug, trace, or a filter
+    #[arg(long, global = true, env = "ADIT_LOG", value_name = "FILTER")]
+    log: Option<String>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the pool for any miner
+    Serve(serve::Serve),
+    /// Write the ledger of a data directory as CSV or Parquet
+    Export(export::Export),
+}
+
+/// Why a command did not end well; decides the exit code.
+#[derive(Debug)]
+enum Failure {
+    /// Wrong usage.
+    Usage(anyhow::Error),
+    /// Our surroundings failed.
+    Surroundings(anyhow::Error),
+}
+
+impl Failure {
+    fn surroundings(error: impl Into<anyhow::Error>) -> Self {
+        Self::Surroundings(error.into())
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::Usage(error.into())
+    }
+}
+
+/// Parses the arguments, runs the command, and says how it ended.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let default = match &cli.command {
+        Command::Serve(_) => "info",
+        _ => "warn",
+    };
+    let filter = cli.log.as_deref().unwrap_or(default);
+    let filter = match EnvFilter::try_new(filter) {
+        Ok(filter) => filter,
+        Err(error) => {
+            eprintln!("error: --log {filter}: {error}; try info or adit::server=debug");
+            return ExitCode::from(2);
+        }
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .init();
+    let result = match cli.command {
+        Command::Serve(serve) => serve.run(),
+        Command::Export(export) => export.run(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Usage(error)) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+        Err(Failure::Surroundings(error)) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(3)
+        }
+    }
+}
+
+/// The async runtime of a command.
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::surroundings)
+}
+
+/// Returns when the user or the system asks the program to end.
+async fn interrupted() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = interrupt => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = interrupt.await;
+}

@@ -1,0 +1,362 @@
+//! The configuration file: TOML in, checked settings out.
+//!
+//! [`Raw`](raw::Raw) is the file as written, all keys optional; [`Settings`] is
+//! what the pool runs on, where every value is known to be usable. Each key is
+//! documented in `docs/adit.toml`, which a test holds to the defaults.
+
+mod raw;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use bitcoin::ScriptBuf;
+
+use crate::block::CoinbaseSpec;
+use crate::chain::embedded::{NetworkConfig, Params};
+use crate::pool::{PoolSettings, VardiffSettings};
+use crate::store;
+use crate::stratum::v1::Dialect;
+use crate::stratum::v1::dialect::DIALECTS;
+use crate::units::{Difficulty, Seconds};
+use raw::Raw;
+
+/// Height of a mainnet-like chain's first block, unless configured: the halving of 2024.
+const MAINNET_LIKE_HEIGHT: u32 = 840_000;
+
+/// What is wrong with a configuration, where, and what to try.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration {}: {source}; check the path given with --config", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// It is no TOML, or has a key nobody knows.
+    #[error("{}: {message}", path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// What the reader says, with line and column.
+        message: String,
+    },
+    /// A value that cannot be used.
+    #[error("{key} = {value} {reason}")]
+    Value {
+        /// The key with its table, or the flag.
+        key: &'static str,
+        /// The value as given.
+        value: String,
+        /// Why it cannot be used and what to try.
+        reason: String,
+    },
+}
+
+fn value_error(key: &'static str, value: impl ToString, reason: impl Into<String>) -> ConfigError {
+    ConfigError::Value { key, value: value.to_string(), reason: reason.into() }
+}
+
+/// What the command line says over the file.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// `--v1`
+    pub v1: Option<SocketAddr>,
+    /// `--http`
+    pub http: Option<SocketAddr>,
+    /// `--data`
+    pub data: Option<PathBuf>,
+    /// `--chain`
+    pub chain: Option<String>,
+    /// `--difficulty`
+    pub difficulty: Option<Difficulty>,
+}
+
+/// Everything `adit serve` runs on.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where miners connect.
+    pub v1: SocketAddr,
+    /// Where the API and metrics are.
+    pub http: SocketAddr,
+    /// The data directory.
+    pub data: PathBuf,
+    /// How the ledger is written.
+    pub store: store::Options,
+    /// Longest line taken from a miner, in bytes.
+    pub line_bytes_max: usize,
+    /// How often a tip's work is refreshed.
+    pub refresh: Duration,
+    /// The rules.
+    pub pool: PoolSettings,
+    /// How the coinbase is made.
+    pub coinbase: CoinbaseSpec,
+    /// The embedded chain.
+    pub chain: Params,
+    /// Blocks that others find, on a mainnet-like chain.
+    pub network: Option<NetworkConfig>,
+    /// How much faster than real time the chain's time runs.
+    pub warp: f64,
+}
+
+impl Settings {
+    /// Reads a file, or takes the defaults, and lets the command line override.
+    ///
+    /// # Errors
+    /// When the file cannot be read or a value cannot be used.
+    pub fn load(path: Option<&Path>, overrides: &Overrides) -> Result<Self, ConfigError> {
+        let raw = match path {
+            None => Raw::default(),
+            Some(path) => {
+                let text = std::fs::read_to_string(path)
+                    .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+                parse(path, &text)?
+            }
+        };
+        Self::check(raw, overrides)
+    }
+
+    fn check(raw: Raw, overrides: &Overrides) -> Result<Self, ConfigError> {
+        let warp = positive("chain.warp", raw.chain.warp)?;
+        let chain = chain_params(&raw, overrides)?;
+        let network = network(&raw, &chain)?;
+        let pool = pool_settings(&raw, overrides)?;
+        let coinbase = CoinbaseSpec {
+            payees: payees(&raw, chain.network())?,
+            tag: raw.coinbase.tag.clone(),
+            extranonce_bytes: pool.extranonce1_bytes + pool.extranonce2_bytes,
+            length: raw.coinbase.length,
+        };
+        let store = store::Options {
+            synchronous: match raw.data.synchronous.as_str() {
+                "full" => store::Synchronous::Full,
+                "normal" => store::Synchronous::Normal,
+                other => return Err(value_error("data.synchronous", other, "is neither full nor normal")),
+            },
+            gather: Duration::from_millis(raw.data.gather_ms),
+        };
+        if raw.listen.line_bytes_max < 512 {
+            let reason = "is too short for a submit; 512 is the least";
+            return Err(value_error("listen.line_bytes_max", raw.listen.line_bytes_max, reason));
+        }
+        Ok(Self {
+            v1: overrides.v1.map_or_else(|| parsed("listen.v1", &raw.listen.v1, ADDRESS_HINT), Ok)?,
+            http: overrides.http.map_or_else(|| parsed("listen.http", &raw.listen.http, ADDRESS_HINT), Ok)?,
+            data: overrides.data.clone().unwrap_or(raw.data.dir),
+            store,
+            line_bytes_max: raw.listen.line_bytes_max,
+            refresh: Duration::from_secs_f64(
+                positive("session.refresh_seconds", raw.session.refresh_seconds)?.min(86_400.0),
+            ),
+            pool,
+            coinbase,
+            chain,
+            network,
+            warp,
+        })
+    }
+}
+
+const ADDRESS_HINT: &str = "is no address; try one such as 127.0.0.1:3333";
+
+fn parse(path: &Path, text: &str) -> Result<Raw, ConfigError> {
+    toml::from_str(text).map_err(|error| {
+        let mut message = error.to_string().trim_end().to_owned();
+        if let Some(nearest) = nearest_key(error.message()) {
+            message += &format!("\ndid you mean `{nearest}`?");
+        }
+        ConfigError::Syntax { path: path.to_owned(), message }
+    })
+}
+
+/// The known key nearest to an unknown one, from serde's message that lists both in backquotes.
+fn nearest_key(message: &str) -> Option<&str> {
+    let rest = message.strip_prefix("unknown field ")?;
+    let mut quoted = rest.split('`').skip(1).step_by(2);
+    let unknown = quoted.next()?;
+    let distance = |known: &str| strsim::damerau_levenshtein(unknown, known);
+    let nearest = quoted.min_by_key(|known| distance(known))?;
+    (distance(nearest) <= nearest.len().div_ceil(2)).then_some(nearest)
+}
+
+fn parsed<T: FromStr>(key: &'static str, text: &str, hint: &str) -> Result<T, ConfigError> {
+    text.parse().map_err(|_| value_error(key, format!("{text:?}"), hint))
+}
+
+fn positive(key: &'static str, value: f64) -> Result<f64, ConfigError> {
+    if value.is_finite() && value > 0.0 {
+        return Ok(value);
+    }
+    Err(value_error(key, value, "is not above 0"))
+}
+
+fn difficulty(key: &'static str, value: f64) -> Result<Difficulty, ConfigError> {
+    Difficulty::new(value)
+        .filter(|difficulty| (Difficulty::MIN..=Difficulty::MAX).contains(difficulty))
+        .ok_or_else(|| value_error(key, value, "is outside 1e-9 to 1e18"))
+}
+
+fn pool_settings(raw: &Raw, overrides: &Overrides) -> Result<PoolSettings, ConfigError> {
+    let session = &raw.session;
+    let within = |key, value: usize, low: usize, high: usize| {
+        if (low..=high).contains(&value) {
+            return Ok(value);
+        }
+        Err(value_error(key, value, format!("is outside {low} to {high} bytes")))
+    };
+    let difficulty_min = difficulty("difficulty.min", raw.difficulty.min)?;
+    let difficulty_max = difficulty("difficulty.max", raw.difficulty.max)?;
+    let initial = match overrides.difficulty {
+        Some(initial) => initial,
+        None => difficulty("difficulty.initial", raw.difficulty.initial)?,
+    };
+    if !(difficulty_min..=difficulty_max).contains(&initial) {
+        let reason =
+            format!("is outside difficulty.min = {difficulty_min} to difficulty.max = {difficulty_max}");
+        return Err(value_error("difficulty.initial", initial, reason));
+    }
+    let names = || DIALECTS.iter().map(|dialect| dialect.name).collect::<Vec<_>>().join(", ");
+    let dialect = Dialect::named(&raw.listen.dialect).ok_or_else(|| {
+        value_error("listen.dialect", format!("{:?}", raw.listen.dialect), format!("is none of {}", names()))
+    })?;
+    let version_mask = u32::from_str_radix(&session.version_mask, 16).map_err(|_| {
+        let value = format!("{:?}", session.version_mask);
+        value_error("session.version_mask", value, "is no hexadecimal number such as \"1fffe000\"")
+    })?;
+    let interval = positive("difficulty.share_interval_seconds", raw.difficulty.share_interval_seconds)?;
+    let seconds = |key, value: f64| {
+        let usable = value.is_finite() && value >= 0.0;
+        if usable { Ok(Seconds(value)) } else { Err(value_error(key, value, "is not 0 or above")) }
+    };
+    Ok(PoolSettings {
+        difficulty_initial: initial,
+        difficulty_min,
+        difficulty_max,
+        vardiff: raw.difficulty.vardiff.then_some(VardiffSettings { share_interval: Seconds(interval) }),
+        version_mask,
+        extranonce1_bytes: within("session.extranonce1_bytes", session.extranonce1_bytes, 2, 8)?,
+        extranonce2_bytes: within("session.extranonce2_bytes", session.extranonce2_bytes, 1, 32)?,
+        dialect,
+        late_credit: seconds("session.late_credit_seconds", session.late_credit_seconds)?,
+        session_ttl: seconds("session.resume_seconds", session.resume_seconds)?,
+        handshake_timeout: seconds("session.handshake_timeout_seconds", session.handshake_timeout_seconds)?,
+        malformed_lines_max: session.malformed_lines_max,
+    })
+}
+
+fn chain_params(raw: &Raw, overrides: &Overrides) -> Result<Params, ConfigError> {
+    let kind = overrides.chain.as_ref().unwrap_or(&raw.chain.kind);
+    let mut params = match kind.as_str() {
+        "regtest" => Params::regtest(),
+        "mainnet-like" => Params::mainnet_like(raw.chain.height.unwrap_or(MAINNET_LIKE_HEIGHT)),
+        other => {
+            return Err(value_error(
+                "chain.kind",
+                format!("{other:?}"),
+                "is neither regtest nor mainnet-like",
+            ));
+        }
+    };
+    if let Some(value) = raw.chain.difficulty {
+        params = params.with_difficulty(difficulty("chain.difficulty", value)?);
+    }
+    if let Some(count) = raw.chain.transactions {
+        params = params.with_transactions(count);
+    }
+    Ok(params.with_seed(raw.chain.seed))
+}
+
+fn network(raw: &Raw, chain: &Params) -> Result<Option<NetworkConfig>, ConfigError> {
+    let blocks_per_hour = raw.chain.blocks_per_hour;
+    if chain.kind() != crate::chain::embedded::ChainKind::MainnetLike {
+        return Ok(None);
+    }
+    if !(blocks_per_hour.is_finite() && blocks_per_hour >= 0.0) {
+        return Err(value_error("chain.blocks_per_hour", blocks_per_hour, "is not 0 or above"));
+    }
+    let reorg_probability = raw.chain.reorg_probability;
+    if !(0.0..=1.0).contains(&reorg_probability) {
+        return Err(value_error("chain.reorg_probability", reorg_probability, "is outside 0 to 1"));
+    }
+    Ok(Some(NetworkConfig { blocks_per_hour, reorg_probability, seed: raw.chain.seed }))
+}
+
+/// Who is paid. On simulated chains there is no money, so the default is a
+/// script that anyone can spend.
+fn payees(raw: &Raw, network: bitcoin::Network) -> Result<Vec<(ScriptBuf, u32)>, ConfigError> {
+    if raw.coinbase.payouts.is_empty() {
+        let anyone = bitcoin::script::Builder::new().push_opcode(bitcoin::opcodes::OP_TRUE).into_script();
+        return Ok(vec![(anyone.to_p2wsh(), 1)]);
+    }
+    let script = |address: &str| -> Result<ScriptBuf, ConfigError> {
+        let invalid =
+            |reason: String| value_error("coinbase.payouts.address", format!("{address:?}"), reason);
+        let parsed: bitcoin::Address<bitcoin::address::NetworkUnchecked> =
+            address.parse().map_err(|error| invalid(format!("is no Bitcoin address: {error}")))?;
+        let checked = parsed.require_network(network).map_err(|_| {
+            invalid(format!("is not an address of this chain's network ({network}); check chain.kind"))
+        })?;
+        Ok(checked.script_pubkey())
+    };
+    raw.coinbase.payouts.iter().map(|payout| Ok((script(&payout.address)?, payout.parts))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str) -> Result<Settings, String> {
+        let raw = parse(Path::new("adit.toml"), text).map_err(|error| error.to_string())?;
+        Settings::check(raw, &Overrides::default()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_documented_file_holds_the_defaults() {
+        let documented = parse(Path::new("docs/adit.toml"), include_str!("../../docs/adit.toml")).unwrap();
+        assert_eq!(documented, Raw::default());
+        let keys = toml::to_string(&Raw::default()).unwrap();
+        for key in keys.lines().filter_map(|line| line.split_once(" = ")).map(|(key, _)| key) {
+            assert!(include_str!("../../docs/adit.toml").contains(&format!("{key} = ")), "{key}");
+        }
+        Settings::check(documented, &Overrides::default()).unwrap();
+    }
+
+    #[test]
+    fn unknown_keys_are_named_with_the_nearest() {
+        fn check(text: &str, unknown: &str, nearest: Option<&str>) {
+            let error = load(text).unwrap_err();
+            assert!(error.contains(&format!("`{unknown}`")), "{error}");
+            match nearest {
+                Some(nearest) => assert!(error.contains(&format!("did you mean `{nearest}`?")), "{error}"),
+                None => assert!(!error.contains("did you mean"), "{error}"),
+            }
+        }
+        check("[difficulty]\ninital = 4", "inital", Some("initial"));
+        check("[chian]\nkind = 1", "chian", Some("chain"));
+        check("[coinbase]\nzzzzzzzzzzzz = 1", "zzzzzzzzzzzz", None);
+    }
+
+    #[test]
+    fn values_are_checked_where_they_enter() {
+        fn check(text: &str, error: &str) {
+            let found = load(text).unwrap_err();
+            assert!(found.contains(error), "{text}: {found}");
+        }
+        check("[listen]\nv1 = \"here\"", "listen.v1 = \"here\" is no address");
+        check("[listen]\ndialect = \"klingon\"", "is none of classic, ckpool, datum, public-pool");
+        check("[difficulty]\ninitial = -1", "difficulty.initial = -1 is outside 1e-9 to 1e18");
+        check("[difficulty]\nmin = 5", "difficulty.initial = 1 is outside difficulty.min = 5");
+        check("[session]\nextranonce2_bytes = 33", "is outside 1 to 32 bytes");
+        check("[session]\nversion_mask = \"x\"", "is no hexadecimal number");
+        check("[chain]\nkind = \"main\"", "is neither regtest nor mainnet-like");
+        check("[chain]\nwarp = 0.0", "chain.warp = 0 is not above 0");
+        check("[data]\nsynchronous = \"maybe\"", "is neither full nor normal");
+        check("[[coinbase.payouts]]\naddress = \"bcrt1nope\"", "is no Bitcoin address");
+        let mainnet = "[[coinbase.payouts]]\naddress = \"1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa\"";
+        check(mainnet, "is not an address of this chain's network (regtest)");
+        check("= 3", "adit.toml");
+    }
+}

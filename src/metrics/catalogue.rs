@@ -1,0 +1,121 @@
+//! Every metric, one row each.
+
+use prometheus::{
+    Counter, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+};
+
+use super::{Regions, registry};
+
+/// A metric as documented.
+#[derive(Debug)]
+pub struct Row {
+    /// Its name in Prometheus.
+    pub name: &'static str,
+    /// Counter, gauge or histogram.
+    pub kind: &'static str,
+    /// Its labels.
+    pub labels: &'static [&'static str],
+    /// What it tells, with its unit.
+    pub help: &'static str,
+}
+
+/// Upper bounds of the commit histogram in seconds: group commit takes milliseconds.
+const COMMIT_BUCKETS: [f64; 9] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.0];
+
+/// How one kind of metric is made.
+trait Make: Sized + Clone + prometheus::core::Collector + 'static {
+    const KIND: &'static str;
+    fn make(name: &str, help: &str, labels: &[&str]) -> prometheus::Result<Self>;
+}
+
+macro_rules! make {
+    ($($kind:ident $text:literal: |$name:ident, $help:ident, $labels:ident| $make:expr;)*) => {
+        $(impl Make for $kind {
+            const KIND: &'static str = $text;
+            fn make($name: &str, $help: &str, $labels: &[&str]) -> prometheus::Result<Self> {
+                $make
+            }
+        })*
+    };
+}
+
+make! {
+    Counter "counter": |name, help, _labels| Counter::new(name, help);
+    IntCounter "counter": |name, help, _labels| IntCounter::new(name, help);
+    IntCounterVec "counter": |name, help, labels| IntCounterVec::new(Opts::new(name, help), labels);
+    Gauge "gauge": |name, help, _labels| Gauge::new(name, help);
+    IntGauge "gauge": |name, help, _labels| IntGauge::new(name, help);
+    Histogram "histogram": |name, help, _labels| {
+        Histogram::with_opts(HistogramOpts::new(name, help).buckets(COMMIT_BUCKETS.to_vec()))
+    };
+}
+
+fn register<M: Make>(registry: &Registry, row: &Row) -> M {
+    let metric = M::make(row.name, row.help, row.labels).expect("the catalogue's names are valid");
+    registry.register(Box::new(metric.clone())).expect("the catalogue's names are unique");
+    metric
+}
+
+macro_rules! catalogue {
+    ($($field:ident: $kind:ident, $name:literal, [$($label:literal),*], $help:literal;)*) => {
+        /// A handle for each metric.
+        #[derive(Debug)]
+        pub struct Metrics {
+            $(#[doc = $help] pub $field: $kind,)*
+            pub(super) registry: Registry,
+            pub(super) regions: Regions,
+        }
+
+        /// Every metric.
+        pub static CATALOGUE: &[Row] = &[
+            $(Row { name: $name, kind: <$kind as Make>::KIND, labels: &[$($label),*], help: $help },)*
+        ];
+
+        impl Metrics {
+            /// All metrics at zero, in a registry of their own.
+            #[must_use]
+            pub fn new() -> Self {
+                let registry = registry();
+                let mut rows = CATALOGUE.iter();
+                Self {
+                    $($field: register(&registry, rows.next().expect("a row for each handle")),)*
+                    registry,
+                    regions: Regions::default(),
+                }
+            }
+        }
+    };
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+catalogue! {
+    connections: IntGauge, "adit_connections", [], "Open miner connections.";
+    connections_opened: IntCounter, "adit_connections_opened_total", [], "Miner connections accepted.";
+    connections_closed: IntCounterVec, "adit_connections_closed_total", ["reason"],
+        "Miner connections ended, by reason.";
+    shares: IntCounterVec, "adit_shares_total", ["verdict", "region"],
+        "Shares judged, by verdict and by the region the worker says it mines in.";
+    difficulty_accepted: Counter, "adit_share_difficulty_total", [],
+        "Sum of the difficulties of credited shares; its rate times 2^32 is the hashrate in H/s.";
+    near_misses: IntCounterVec, "adit_near_misses_total", ["kind"],
+        "Failed shares that would have been valid under a known mistake.";
+    difficulty_changes: IntCounterVec, "adit_difficulty_changes_total", ["cause"],
+        "New difficulties announced, by who asked for them.";
+    bad_lines: IntCounter, "adit_bad_lines_total", [], "Lines from miners that were no valid request.";
+    blocks_found: IntCounter, "adit_blocks_found_total", [], "Shares that solved a block.";
+    blocks: IntCounterVec, "adit_blocks_total", ["state"], "Blocks submitted, by what the node made of them.";
+    tip_height: IntGauge, "adit_tip_height", [], "Height of the chain's tip.";
+    tip_published: Gauge, "adit_tip_published_timestamp_seconds", [],
+        "Unix time at which the first work on the tip was published.";
+    work_published: IntCounterVec, "adit_work_published_total", ["kind"],
+        "Work published to all sessions: empty, full or refreshed.";
+    commit_seconds: Histogram, "adit_commit_seconds", [],
+        "Seconds from judging shares to their commit, which is when they are answered.";
+    store_healthy: IntGauge, "adit_store_healthy", [], "1 while the last commit succeeded.";
+    node_healthy: IntGauge, "adit_node_healthy", [], "1 while the node gives templates.";
+}
