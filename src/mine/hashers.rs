@@ -38,7 +38,7 @@ enum Order {
 struct Board {
     order: Mutex<Order>,
     replaced: Condvar,
-    /// Counts orders; changed under the lock, looked at without.
+    /// Counts orders, each after it was written; looked at without the lock.
     number: AtomicU64,
 }
 
