@@ -3,8 +3,11 @@
 //! Exit codes: 0 good; 1 the answer is no; 2 wrong usage; 3 our surroundings
 //! failed. Each command is a file that turns its flags into a library call.
 
+mod demo;
 mod export;
+mod mine;
 mod serve;
+mod swarm;
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
@@ -22,6 +25,7 @@ use crate::config::ConfigError;
     about,
     max_term_width = 100,
     after_help = "\
+First minute:   adit demo
 Exit codes:     0 good, 1 the answer is no, 2 wrong usage, 3 our surroundings failed
 Logs:           --log debug, or the variable ADIT_LOG (for example ADIT_LOG=adit::server=debug)"
 )]
@@ -35,8 +39,14 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Show everything at once: pool, chain, and a fleet in many regions over real TCP
+    Demo(demo::Demo),
     /// Run the pool for any miner
     Serve(serve::Serve),
+    /// Mine on a pool with the CPU
+    Mine(mine::Mine),
+    /// Load a pool with simulated miners that carry real proofs
+    Swarm(swarm::Swarm),
     /// Write the ledger of a data directory as CSV or Parquet
     Export(export::Export),
 }
@@ -44,6 +54,8 @@ enum Command {
 /// Why a command did not end well; decides the exit code.
 #[derive(Debug)]
 enum Failure {
+    /// The answer is no.
+    No,
     /// Wrong usage.
     Usage(anyhow::Error),
     /// Our surroundings failed.
@@ -85,11 +97,15 @@ pub fn main() -> ExitCode {
         .with_target(false)
         .init();
     let result = match cli.command {
+        Command::Demo(demo) => demo.run(),
         Command::Serve(serve) => serve.run(),
+        Command::Mine(mine) => mine.run(),
+        Command::Swarm(swarm) => swarm.run(),
         Command::Export(export) => export.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::No) => ExitCode::from(1),
         Err(Failure::Usage(error)) => {
             eprintln!("error: {error:#}");
             ExitCode::from(2)
@@ -121,4 +137,19 @@ async fn interrupted() {
         }
     }
     let _ = interrupt.await;
+}
+
+/// Writes text to stdout. A reader that has gone away, such as `head`, is no failure.
+fn print(text: impl std::fmt::Display) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
+}
+
+/// Shows a line on stderr: over the one before on a terminal, nothing elsewhere.
+fn status_line() -> impl Fn(String) {
+    let bar = indicatif::ProgressBar::new_spinner();
+    move |line| {
+        bar.set_message(line);
+        bar.tick();
+    }
 }

@@ -31,8 +31,26 @@ pub fn encode(bytes: &[u8]) -> String {
     String::from_utf8(out).expect("hexadecimal is ASCII")
 }
 
+/// The value of each character, or `NO_DIGIT`. Shares are mostly hexadecimal,
+/// so reading it by table is a tenth of reading a share.
+const VALUES: [u8; 256] = {
+    let mut values = [NO_DIGIT; 256];
+    let mut value = 0;
+    while value < 16 {
+        values[DIGITS[value] as usize] = value as u8;
+        values[DIGITS[value].to_ascii_uppercase() as usize] = value as u8;
+        value += 1;
+    }
+    values
+};
+
+const NO_DIGIT: u8 = 0xFF;
+
 fn digit(character: u8) -> Option<u8> {
-    (character as char).to_digit(16).map(|value| value as u8)
+    match VALUES[usize::from(character)] {
+        NO_DIGIT => None,
+        value => Some(value),
+    }
 }
 
 /// Decodes into `out` and returns the number of bytes.
