@@ -172,6 +172,9 @@ impl Driver {
     async fn turn(&mut self, connection: &mut Connection, out: &mut ClientOutput) -> Option<End> {
         let Self { client, clock, hashers, .. } = self;
         let is_mining = client.is_mining();
+        // No more shares go out than are wanted; the threads keep what they find meanwhile.
+        let under_way = self.summary.accepted + client.pending() as u64;
+        let is_wanted = is_mining && self.options.shares.is_none_or(|shares| under_way < shares);
         let deadline =
             if is_mining { self.heard + SILENCE_LIMIT } else { self.session_began + HANDSHAKE_LIMIT };
         tokio::select! {
@@ -179,7 +182,7 @@ impl Driver {
                 self.heard = Instant::now();
                 turn.err().map(|error| End::Lost(error.to_string()))
             }
-            Some(share) = hashers.found.recv(), if is_mining => {
+            Some(share) = hashers.found.recv(), if is_wanted => {
                 self.on_share(&share, out);
                 None
             }
