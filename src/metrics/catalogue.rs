@@ -4,7 +4,7 @@ use prometheus::{
     Counter, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
 };
 
-use super::{Regions, registry};
+use super::Regions;
 
 /// A metric as documented.
 #[derive(Debug)]
@@ -75,7 +75,7 @@ macro_rules! catalogue {
             /// All metrics at zero, in a registry of their own.
             #[must_use]
             pub fn new() -> Self {
-                let registry = registry();
+                let registry = Registry::new();
                 let mut rows = CATALOGUE.iter();
                 Self {
                     $($field: register(&registry, rows.next().expect("a row for each handle")),)*
@@ -118,4 +118,7 @@ catalogue! {
         "Seconds from judging shares to their commit, which is when they are answered.";
     store_healthy: IntGauge, "adit_store_healthy", [], "1 while the last commit succeeded.";
     node_healthy: IntGauge, "adit_node_healthy", [], "1 while the node gives templates.";
+    process_cpu: Gauge, "process_cpu_seconds_total", [], "CPU time of this process in seconds.";
+    process_resident: Gauge, "process_resident_memory_bytes", [], "Resident memory in bytes.";
+    process_files: Gauge, "process_open_fds", [], "Open files.";
 }

@@ -5,11 +5,12 @@
 //! regions that the data knows; never names that a peer chooses.
 
 mod catalogue;
+mod process;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use prometheus::{Encoder, IntCounter, Registry, TextEncoder};
+use prometheus::{Encoder, IntCounter, TextEncoder};
 
 pub use catalogue::{CATALOGUE, Metrics, Row};
 
@@ -86,6 +87,7 @@ impl Metrics {
     /// Prometheus' text format.
     #[must_use]
     pub fn render(&self) -> Vec<u8> {
+        self.read_process();
         let mut text = Vec::new();
         // Encoding into a Vec fails only on metrics without a name.
         let _ = TextEncoder::new().encode(&self.registry.gather(), &mut text);
@@ -95,17 +97,6 @@ impl Metrics {
 
 /// The share counters by region, kept for looking them up.
 type Regions = Mutex<BTreeMap<String, Arc<RegionShares>>>;
-
-fn registry() -> Registry {
-    let registry = Registry::new();
-    // CPU, memory and open files of this process, as every Prometheus client names them.
-    #[cfg(target_os = "linux")]
-    {
-        let process = prometheus::process_collector::ProcessCollector::for_self();
-        let _ = registry.register(Box::new(process));
-    }
-    registry
-}
 
 #[cfg(test)]
 mod tests {

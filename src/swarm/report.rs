@@ -49,7 +49,7 @@ pub struct ShareReport {
 /// What the miners cost the pool, by its own account.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct PoolCost {
-    /// CPU time per verdict, in microseconds. Pools count whole seconds of CPU
+    /// CPU time per verdict, in microseconds. Some pools count whole seconds of CPU
     /// time, so this is good to one second over the run.
     pub cpu_us_per_verdict: Option<f64>,
     /// Cores busy on average.
