@@ -1,6 +1,6 @@
 //! The configuration file: TOML in, checked settings out.
 //!
-//! [`Raw`](raw::Raw) is the file as written, all keys optional; [`Settings`] is
+//! `Raw` is the file as written, all keys optional; [`Settings`] is
 //! what the pool runs on, where every value is known to be usable. Each key is
 //! documented in `docs/adit.toml`, which a test holds to the defaults.
 

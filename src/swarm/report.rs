@@ -50,7 +50,7 @@ pub struct ShareReport {
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct PoolCost {
     /// CPU time per verdict, in microseconds. Some pools count whole seconds of CPU
-    /// time, so this is good to one second over the run.
+    /// time: from those this is good to one second over the run.
     pub cpu_us_per_verdict: Option<f64>,
     /// Cores busy on average.
     pub cpu_cores: f64,
