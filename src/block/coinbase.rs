@@ -17,9 +17,6 @@ use bitcoin::{Amount, OutPoint, Sequence, Transaction, TxIn, TxOut, Witness, opc
 
 use crate::hash::{Hash, Prefix};
 
-/// The longest extranonce1 plus extranonce2: what a scriptSig of 100 bytes holds beside height and tag.
-pub const EXTRANONCE_BYTES_MAX: usize = 64;
-
 /// Consensus bounds of a coinbase scriptSig.
 const SCRIPT_SIG_BYTES_MAX: usize = 100;
 

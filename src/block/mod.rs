@@ -9,7 +9,7 @@ mod header;
 mod merkle;
 mod template;
 
-pub use coinbase::{Coinbase, CoinbaseAudit, CoinbaseError, CoinbaseSpec, EXTRANONCE_BYTES_MAX, audit};
+pub use coinbase::{Coinbase, CoinbaseAudit, CoinbaseError, CoinbaseSpec, audit};
 pub use header::HeaderFields;
 pub use merkle::{branch_of_first, root, witness_commitment};
 pub use template::{Template, TemplateTransaction, assemble};

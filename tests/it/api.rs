@@ -7,16 +7,7 @@ use adit::stratum::v1::hex;
 use serde_json::{Value, json};
 
 use super::by_hand::{Miner, WORKER, check_accepted, check_rejected, submit};
-use super::program::{Serve, adit, data_dir, http, poll};
-
-/// Shares are found in no time, and no block.
-const EASY: &str = "
-[chain]
-difficulty = 1.0
-[difficulty]
-initial = 1e-9
-vardiff = false
-";
+use super::program::{EASY, Serve, adit, data_dir, http, poll, serve};
 
 /// A share stands for 1.3 million hashes: evidence of a mistake rather than luck,
 /// also for a test that runs a thousand times.
@@ -27,12 +18,6 @@ difficulty = 1.0
 initial = 3e-4
 vardiff = false
 ";
-
-fn serve(config: &str) -> (tempfile::TempDir, Serve) {
-    let dir = tempfile::tempdir().unwrap();
-    let pool = Serve::start(dir.path(), config);
-    (dir, pool)
-}
 
 #[test]
 fn every_page_answers() {

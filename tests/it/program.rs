@@ -77,6 +77,15 @@ fn wait(child: &mut Child, what: &dyn std::fmt::Debug) -> ExitStatus {
     }
 }
 
+/// Shares are found in no time, and no block.
+pub const EASY: &str = "
+[chain]
+difficulty = 1.0
+[difficulty]
+initial = 1e-9
+vardiff = false
+";
+
 /// A running `adit serve`; killed when dropped.
 pub struct Serve {
     child: Child,
@@ -284,4 +293,11 @@ impl Wire {
             }
         }
     }
+}
+
+/// A pool in a directory of its own, which lives as long as the first value.
+pub fn serve(config: &str) -> (tempfile::TempDir, Serve) {
+    let dir = tempfile::tempdir().unwrap();
+    let pool = Serve::start(dir.path(), config);
+    (dir, pool)
 }

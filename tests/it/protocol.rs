@@ -7,22 +7,7 @@ use adit::stratum::v1::hex;
 use serde_json::{Value, json};
 
 use super::by_hand::{Miner, WORKER, check_accepted, check_rejected, submit};
-use super::program::{Serve, Wire, poll};
-
-/// Shares are found in no time, and no block.
-const EASY: &str = "
-[chain]
-difficulty = 1.0
-[difficulty]
-initial = 1e-9
-vardiff = false
-";
-
-fn serve(config: &str) -> (tempfile::TempDir, Serve) {
-    let dir = tempfile::tempdir().unwrap();
-    let pool = Serve::start(dir.path(), config);
-    (dir, pool)
-}
+use super::program::{EASY, Serve, Wire, poll, serve};
 
 /// Nothing more is on its way: what was asked now is answered next.
 fn check_quiet(wire: &mut Wire) {
