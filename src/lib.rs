@@ -10,10 +10,11 @@
 //! | values | [`units`], [`hash`], [`block`], [`event`] |
 //! | rules, pure | [`stratum`], [`pool`], [`miner`], [`energy`] |
 //! | edges | [`chain`], [`store`], [`metrics`], [`net`] |
-//! | drivers | [`server`], [`mine`], [`swarm`] |
+//! | drivers | [`server`], [`mine`], [`swarm`], [`bench`] |
 //! | faces | [`web`], [`config`], [`cli`] |
 #![warn(missing_docs)]
 
+pub mod bench;
 pub mod block;
 pub mod chain;
 pub mod cli;

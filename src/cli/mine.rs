@@ -7,6 +7,8 @@ use std::time::Duration;
 use clap::Args;
 
 use super::{Failure, interrupted, print, runtime};
+use crate::bench::thread_seconds;
+use crate::hash::calibrate;
 use crate::mine::{MineFigures, MineOptions, MineProgress, run};
 use crate::net::PoolUrl;
 use crate::units::{Difficulty, Hashrate, Seconds};
@@ -69,6 +71,7 @@ impl Mine {
         options.suggest_difficulty = self.suggest_difficulty;
         // Two miners of one user must not begin their search at the same place.
         options.seed = u64::from(std::process::id());
+        calibrate(thread_seconds);
         let progress = Arc::new(MineProgress::default());
         let summary = runtime()?.block_on(async {
             let show = tokio::spawn(show(progress.clone()));

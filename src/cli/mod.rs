@@ -3,6 +3,7 @@
 //! Exit codes: 0 good; 1 the answer is no; 2 wrong usage; 3 our surroundings
 //! failed. Each command is a file that turns its flags into a library call.
 
+mod bench;
 mod demo;
 mod export;
 mod mine;
@@ -16,6 +17,7 @@ use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::ConfigError;
+use crate::hash;
 
 /// A Bitcoin mining pool simulator and Stratum server.
 #[derive(Debug, Parser)]
@@ -33,6 +35,9 @@ struct Cli {
     /// What to log to stderr: error, warn, info, debug, trace, or a filter
     #[arg(long, global = true, env = "ADIT_LOG", value_name = "FILTER")]
     log: Option<String>,
+    /// Hash with this backend, not with the fastest in a trial; `adit bench hash --list` names them
+    #[arg(long, global = true, env = "ADIT_HASH_BACKEND", value_name = "NAME")]
+    backend: Option<String>,
     #[command(subcommand)]
     command: Command,
 }
@@ -47,6 +52,8 @@ enum Command {
     Mine(mine::Mine),
     /// Load a pool with simulated miners that carry real proofs
     Swarm(swarm::Swarm),
+    /// Measure what this machine can do
+    Bench(bench::Bench),
     /// Write the ledger of a data directory as CSV or Parquet
     Export(export::Export),
 }
@@ -96,7 +103,15 @@ pub fn main() -> ExitCode {
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
         .init();
+    let backend = cli.backend.as_deref();
+    if let Some(name) = backend
+        && let Err(error) = hash::force(name)
+    {
+        eprintln!("error: --backend {name}: {error}");
+        return ExitCode::from(2);
+    }
     let result = match cli.command {
+        Command::Bench(bench) => bench.run(backend),
         Command::Demo(demo) => demo.run(),
         Command::Serve(serve) => serve.run(),
         Command::Mine(mine) => mine.run(),

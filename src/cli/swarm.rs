@@ -6,6 +6,8 @@ use std::time::Duration;
 use clap::Args;
 
 use super::{Failure, interrupted, print, runtime};
+use crate::bench::thread_seconds;
+use crate::hash::calibrate;
 use crate::net::PoolUrl;
 use crate::swarm::{FleetSpec, Mode, SwarmOptions, SwarmProgress, run};
 use crate::units::{Difficulty, Hashrate, Seconds};
@@ -61,6 +63,7 @@ pub(super) struct Swarm {
 
 impl Swarm {
     pub(super) fn run(self) -> Result<(), Failure> {
+        calibrate(thread_seconds);
         if !(0.0..=1.0).contains(&self.faults) {
             return Err(Failure::Usage(anyhow::anyhow!(
                 "--faults {} is not a fraction from 0 to 1",

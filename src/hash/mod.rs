@@ -1,17 +1,22 @@
 //! Double SHA-256, in the shapes that mining needs.
 //!
 //! Everything that hashes goes through here: header checks, coinbase txids
-//! from a cached prefix, merkle nodes and branches, and the nonce scan. The
-//! compression function is the `sha2` crate's, which uses the SHA extensions
-//! of the CPU where there are any. All hashes are in the order in which they
+//! from a cached prefix, merkle nodes and branches, and the nonce scan. Single
+//! messages are compressed by the `sha2` crate, which uses the SHA extensions
+//! of the CPU where there are any; a scan by one of the [`backend`]s, of which
+//! [`calibrate`] finds the fastest. All hashes are in the order in which they
 //! come out of SHA-256 ("internal" order; people print the reverse).
 //!
 //! Source: FIPS 180-4; Bitcoin hashes twice.
 
 mod scan;
+mod select;
 mod sha256;
 
-pub use scan::HeaderScan;
+pub use adit_kernels as backend;
+pub use adit_kernels::{Backend, UnknownBackend};
+pub use scan::{HeaderScan, Hit, VersionScan};
+pub use select::{Choice, Speed, calibrate, chosen, force};
 pub use sha256::{Prefix, sha256d, sha256d_header, sha256d_pair};
 
 /// 32 bytes as SHA-256 returns them.

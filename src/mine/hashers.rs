@@ -1,7 +1,7 @@
 //! The threads that hash.
 //!
 //! All work on one order; a counter tells them that it was replaced, and they
-//! look at it every few thousand hashes, well under a millisecond. A
+//! look at it about every millisecond. A
 //! share goes through a short channel: if the pool sets so low a difficulty that
 //! shares come faster than they can be sent, the threads wait.
 
@@ -17,8 +17,8 @@ use super::MineProgress;
 use crate::miner::{Lane, MinerJob, Search, Share};
 use crate::units::Hashrate;
 
-/// Hashes between two looks at the order: about half a millisecond.
-const GLANCE: u64 = 4_096;
+/// Hashes between two looks at the order: about a millisecond.
+const GLANCE: u64 = 32_768;
 
 /// Shares between the threads and the connection.
 const FOUND_MAX: usize = 64;
@@ -148,7 +148,7 @@ impl Hasher {
                     search.take_up(job, version_mask);
                     search
                 }
-                none => none.insert(Search::new(job, version_mask, self.lane, self.extranonce2)),
+                none => none.insert(Search::fastest(job, version_mask, self.lane, self.extranonce2)),
             };
             while self.board.is_newest(number) {
                 let before = search.hashes();

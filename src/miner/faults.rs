@@ -161,7 +161,8 @@ impl Fault {
         };
         possible.then(|| {
             let job = Arc::clone(job);
-            let search = Search::on_terms(job, mask, Lane::ONLY, scene.extranonce2, bytes, ntime, Some(self));
+            let search =
+                Search::on_terms(job, mask, Lane::ONLY, scene.extranonce2, bytes, ntime, Some(self), 0);
             Recipe::Search(Box::new(search))
         })
     }

@@ -2,6 +2,7 @@
 //! from outside.
 
 mod api;
+mod backends;
 mod bad_input;
 mod by_hand;
 mod crash;
