@@ -2,9 +2,10 @@
 //!
 //! `submit` is the whole path: the line's bytes in, verdict, duplicate set,
 //! event and reply bytes out, for a job with a 250-byte coinbase and 12 merkle
-//! branches, each share a fresh valid one. The named reference is `hashing`:
-//! the 45 SHA-256 compressions that any pool must do for that share, with the
-//! `sha2` crate. Every share is asserted to be accepted.
+//! branches, each share a fresh valid one; `submit_32` is the same for 32 lines
+//! that came in one read. The named reference is `hashing`:
+//! the 45 SHA-256 compressions that any pool must do for that share, one after
+//! the other. Every share is asserted to be accepted.
 //!
 //! Run: `cargo bench --bench share_path`
 
@@ -140,28 +141,33 @@ fn share_path(criterion: &mut Criterion) {
     let (_, extranonce1, job) = session(&pool, &work);
     let line = submit_lines(&work, &extranonce1, job, 1).remove(0);
     group.bench_function("parse", |bencher| bencher.iter(|| parse_line(black_box(&line)).request.is_ok()));
-    group.bench_function("submit", |bencher| {
-        bencher.iter_custom(|iterations| {
-            let (mut session, extranonce1, job) = session(&pool, &work);
-            let lines = submit_lines(&work, &extranonce1, job, iterations);
-            let mut out = Output::default();
-            let mut accepted = 0;
-            let began = Instant::now();
-            // A driver hands over a batch every few dozen shares.
-            for batch in lines.chunks(32) {
-                for line in batch {
-                    session.on_line(line, NOW, &mut out);
+    type Judge = fn(&mut Session, &[&[u8]], &mut Output);
+    let singly: Judge = |session, lines, out| lines.iter().for_each(|line| session.on_line(line, NOW, out));
+    let together: Judge = |session, lines, out| session.on_lines(lines, NOW, out);
+    for (name, judge) in [("submit", singly), ("submit_32", together)] {
+        group.bench_function(name, |bencher| {
+            bencher.iter_custom(|iterations| {
+                let (mut session, extranonce1, job) = session(&pool, &work);
+                let lines = submit_lines(&work, &extranonce1, job, iterations);
+                let lines: Vec<&[u8]> = lines.iter().map(Vec::as_slice).collect();
+                let mut out = Output::default();
+                let mut accepted = 0;
+                let began = Instant::now();
+                // A driver hands over a batch every few dozen shares.
+                for batch in lines.chunks(32) {
+                    judge(&mut session, batch, &mut out);
+                    accepted +=
+                        out.bytes.windows(13).filter(|text| text == b"\"result\":true").count() as u64;
+                    black_box(&out.bytes);
+                    out.bytes.clear();
+                    out.events.clear();
                 }
-                accepted += out.bytes.windows(13).filter(|text| text == b"\"result\":true").count() as u64;
-                black_box(&out.bytes);
-                out.bytes.clear();
-                out.events.clear();
-            }
-            let elapsed = began.elapsed();
-            assert_eq!(accepted, iterations, "every share is accepted");
-            elapsed
+                let elapsed = began.elapsed();
+                assert_eq!(accepted, iterations, "every share is accepted");
+                elapsed
+            });
         });
-    });
+    }
     group.finish();
 }
 
@@ -200,9 +206,10 @@ fn main() {
     share_path(&mut criterion);
     broadcast(&mut criterion);
     criterion.final_summary();
-    if let (Some(hashing), Some(submit), Some(parse), Some(notify)) = (
+    if let (Some(hashing), Some(submit), Some(together), Some(parse), Some(notify)) = (
         median("share/hashing"),
         median("share/submit"),
+        median("share/submit_32"),
         median("share/parse"),
         median("notify/new_tip/10000"),
     ) {
@@ -211,6 +218,7 @@ fn main() {
             submit / hashing
         );
         println!("of that, reading the line: {parse:.0} ns");
+        println!("where 32 came in one read: {together:.0} ns each, {:.2} x", together / submit);
         println!("new tip to one of {SESSIONS} sessions: {:.0} ns", notify / SESSIONS as f64);
     }
 }

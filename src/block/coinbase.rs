@@ -15,7 +15,7 @@ use bitcoin::absolute::LockTime;
 use bitcoin::script::{Builder, PushBytesBuf, ScriptBuf};
 use bitcoin::{Amount, OutPoint, Sequence, Transaction, TxIn, TxOut, Witness, opcodes, transaction};
 
-use crate::hash::{Hash, Prefix};
+use crate::hash::{Hash, Prefix, batch};
 
 /// Consensus bounds of a coinbase scriptSig.
 const SCRIPT_SIG_BYTES_MAX: usize = 100;
@@ -119,6 +119,23 @@ impl Coinbase {
     pub fn txid(&self, extranonce1: &[u8], extranonce2: &[u8]) -> Hash {
         let rest = &self.prefix[self.prefix_hash.len()..];
         self.prefix_hash.sha256d(&[rest, extranonce1, extranonce2, &self.suffix])
+    }
+
+    /// [`Self::txid`] for many extranonces2 of one length at once.
+    #[must_use]
+    pub fn txids(&self, extranonce1: &[u8], extranonces2: &[&[u8]]) -> Vec<Hash> {
+        let rest = &self.prefix[self.prefix_hash.len()..];
+        let mut tails = Vec::new();
+        for extranonce2 in extranonces2 {
+            for part in [rest, extranonce1, extranonce2, &self.suffix] {
+                tails.extend_from_slice(part);
+            }
+        }
+        let mut ids = vec![Hash::default(); extranonces2.len()];
+        if let Some(length) = tails.len().checked_div(ids.len()) {
+            batch::tails(&self.prefix_hash, &tails.chunks(length).collect::<Vec<_>>(), &mut ids);
+        }
+        ids
     }
 
     /// Length in bytes with an extranonce of `extranonce_bytes`, without the witness.

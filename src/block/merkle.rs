@@ -6,7 +6,7 @@
 
 use bitcoin::hashes::Hash as _;
 
-use crate::hash::{Hash, sha256d_pair};
+use crate::hash::{Hash, batch, sha256d_pair};
 
 /// The siblings of position 0, from the bottom up, for a block whose other
 /// transactions have the ids `others`.
@@ -33,7 +33,13 @@ pub fn root(leaves: &[Hash]) -> Hash {
 }
 
 fn pair_up(level: &[Hash]) -> Vec<Hash> {
-    level.chunks(2).map(|pair| sha256d_pair(&pair[0], pair.get(1).unwrap_or(&pair[0]))).collect()
+    let (pairs, odd) = level.as_chunks::<2>();
+    let mut above = vec![Hash::default(); pairs.len() + odd.len()];
+    batch::pairs(pairs, &mut above[..pairs.len()]);
+    if let ([last], Some(above)) = (odd, above.last_mut()) {
+        *above = sha256d_pair(last, last);
+    }
+    above
 }
 
 /// The BIP141 commitment hash for a block whose transactions after the
@@ -48,12 +54,12 @@ pub fn witness_commitment(others: &[Hash]) -> Hash {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hash::fold_branch;
+    use crate::hash::{fold_branch, sha256d};
 
     #[test]
     fn branch_and_tree_agree_for_every_size() {
-        for count in 0..70u8 {
-            let others: Vec<Hash> = (1..=count).map(|n| [n; 32]).collect();
+        for count in (0..150u16).chain([1_023, 1_024, 2_999, 3_000]) {
+            let others: Vec<Hash> = (1..=count).map(|n| sha256d(&n.to_le_bytes())).collect();
             let coinbase = [0xCB; 32];
             let all: Vec<Hash> = std::iter::once(coinbase).chain(others.iter().copied()).collect();
             let expected = bitcoin::merkle_tree::calculate_root(

@@ -1,14 +1,16 @@
 //! Double SHA-256, in the shapes that mining needs.
 //!
 //! Everything that hashes goes through here: header checks, coinbase txids
-//! from a cached prefix, merkle nodes and branches, and the nonce scan. Single
-//! messages are compressed by the `sha2` crate, which uses the SHA extensions
-//! of the CPU where there are any; a scan by one of the [`backend`]s, of which
-//! [`calibrate`] finds the fastest. All hashes are in the order in which they
+//! from a cached prefix, merkle nodes and branches, one by one or many at once,
+//! and the nonce scan. What a CPU has for it is found out at run time: for
+//! messages by [`batch`], for a scan by one of the [`backend`]s, of which
+//! [`calibrate`] finds the fastest. Without anything of its own the compression
+//! function is the `sha2` crate's. All hashes are in the order in which they
 //! come out of SHA-256 ("internal" order; people print the reverse).
 //!
 //! Source: FIPS 180-4; Bitcoin hashes twice.
 
+pub mod batch;
 mod scan;
 mod select;
 mod sha256;
@@ -27,5 +29,5 @@ pub type Hash = [u8; 32];
 /// This is what a miner computes from a notify: each sibling is on the right.
 #[must_use]
 pub fn fold_branch(leaf: Hash, branch: &[Hash]) -> Hash {
-    branch.iter().fold(leaf, |node, sibling| sha256d_pair(&node, sibling))
+    batch::fold_one(leaf, branch)
 }

@@ -32,19 +32,37 @@ impl Lines {
     /// # Errors
     /// At the first line beyond the limit; the stream cannot be trusted after it.
     pub fn feed(&mut self, bytes: &[u8], mut each: impl FnMut(&[u8])) -> Result<(), LineTooLong> {
+        self.feed_together(bytes, |lines| lines.iter().for_each(|line| each(line)))
+    }
+
+    /// [`Self::feed`] for who wants the lines of one read together: the one that
+    /// was unfinished by itself, then all others.
+    ///
+    /// # Errors
+    /// As [`Self::feed`].
+    pub fn feed_together(&mut self, bytes: &[u8], mut some: impl FnMut(&[&[u8]])) -> Result<(), LineTooLong> {
         let mut rest = bytes;
+        let mut whole = Vec::new();
+        let mut checked = Ok(());
         while let Some(end) = memchr::memchr(b'\n', rest) {
             let (line, after) = (&rest[..end], &rest[end + 1..]);
-            self.check(line.len())?;
+            checked = self.check(line.len());
+            if checked.is_err() {
+                break;
+            }
             if self.partial.is_empty() {
-                each(without_return(line));
+                whole.push(without_return(line));
             } else {
                 self.partial.extend_from_slice(line);
-                each(without_return(&self.partial));
+                some(&[without_return(&self.partial)]);
                 self.partial = Vec::new();
             }
             rest = after;
         }
+        if !whole.is_empty() {
+            some(&whole);
+        }
+        checked?;
         self.check(rest.len())?;
         self.partial.extend_from_slice(rest);
         Ok(())

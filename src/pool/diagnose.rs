@@ -60,7 +60,7 @@ fn under_same_job(
         }
     }
     let (extranonce1, length) = job.terms.extranonce1.to_bytes();
-    let proper = header(job, &extranonce1[..length], solution, mask);
+    let proper = header(job, job.merkle_root(solution.extranonce2), solution, mask);
     let holds = |header: HeaderFields| proves(&header, &job.terms.target, asked);
     let version = job.work.template.version;
     if let Some(bits) = solution.version_bits {
@@ -111,8 +111,7 @@ fn under_another_job(
     mask: u32,
 ) -> Option<NearMiss> {
     jobs.iter().filter(|job| named.is_none_or(|named| named.id != job.id)).find_map(|job| {
-        let (extranonce1, length) = job.terms.extranonce1.to_bytes();
-        let header = header(job, &extranonce1[..length], solution, mask);
+        let header = header(job, job.merkle_root(solution.extranonce2), solution, mask);
         proves(&header, &job.terms.target, job.terms.difficulty).then_some(NearMiss::OtherJob { job: job.id })
     })
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::extranonce::Extranonce1;
 use crate::block::{Coinbase, CoinbaseError, CoinbaseSpec, Template, branch_of_first, witness_commitment};
 use crate::event::JobId;
-use crate::hash::Hash;
+use crate::hash::{Hash, batch, fold_branch};
 use crate::stratum::v1::Notify;
 use crate::units::{Difficulty, Seconds, Target, Timestamp};
 
@@ -101,6 +101,22 @@ pub(super) struct Job {
     pub terms: Arc<Terms>,
     pub sent: Timestamp,
     pub ntime: u32,
+}
+
+impl Job {
+    /// The merkle root with this extranonce2.
+    pub fn merkle_root(&self, extranonce2: &[u8]) -> Hash {
+        let (extranonce1, length) = self.terms.extranonce1.to_bytes();
+        fold_branch(self.work.coinbase.txid(&extranonce1[..length], extranonce2), &self.work.branch)
+    }
+
+    /// [`Self::merkle_root`] for many extranonces2 of one length at once.
+    pub fn merkle_roots(&self, extranonces2: &[&[u8]]) -> Vec<Hash> {
+        let (extranonce1, length) = self.terms.extranonce1.to_bytes();
+        let mut nodes = self.work.coinbase.txids(&extranonce1[..length], extranonces2);
+        batch::fold(&mut nodes, &self.work.branch);
+        nodes
+    }
 }
 
 /// How a job stands towards the tip.

@@ -9,7 +9,7 @@ use super::duplicate::Seen;
 use super::job::{Job, Standing};
 use crate::block::HeaderFields;
 use crate::event::{Reject, Verdict};
-use crate::hash::{Hash, fold_branch, sha256d_header};
+use crate::hash::{Hash, sha256d_header};
 use crate::units::{Difficulty, Target};
 
 /// How far ahead of the job's template ntime may be: consensus lets a block be
@@ -37,24 +37,24 @@ pub(super) struct Judged {
 }
 
 /// The header of a solution under BIP310's formula: bits replace the job's inside the mask.
-pub(super) fn header(job: &Job, extranonce1: &[u8], solution: &Solution<'_>, mask: u32) -> HeaderFields {
+pub(super) fn header(job: &Job, merkle_root: Hash, solution: &Solution<'_>, mask: u32) -> HeaderFields {
     let template = &job.work.template;
     let version = match solution.version_bits {
         Some(bits) => (template.version & !mask) | (bits & mask),
         None => template.version,
     };
-    let txid = job.work.coinbase.txid(extranonce1, solution.extranonce2);
     HeaderFields {
         version,
         prev_hash: template.prev_hash,
-        merkle_root: fold_branch(txid, &job.work.branch),
+        merkle_root,
         ntime: solution.ntime,
         nbits: template.nbits,
         nonce: solution.nonce,
     }
 }
 
-/// Judges a solution of `job`. `mask` are the bits that were granted.
+/// Judges a solution of `job`. `mask` are the bits that were granted, and
+/// `merkle_root` is [`Job::merkle_root`] when it was worked out already.
 ///
 /// The caller has checked the length of extranonce2: with another length there
 /// is no coinbase, and so no header to hash.
@@ -62,11 +62,12 @@ pub(super) fn judge(
     job: &Job,
     standing: Standing,
     solution: &Solution<'_>,
+    merkle_root: Option<Hash>,
     mask: u32,
     seen: &mut Seen,
 ) -> Judged {
-    let (extranonce1, length) = job.terms.extranonce1.to_bytes();
-    let header = header(job, &extranonce1[..length], solution, mask);
+    let merkle_root = merkle_root.unwrap_or_else(|| job.merkle_root(solution.extranonce2));
+    let header = header(job, merkle_root, solution, mask);
     let hash = sha256d_header(&header.to_bytes());
     let as_target = Target::from_le_bytes(hash);
     let is_block = as_target <= job.work.network_target;

@@ -173,9 +173,9 @@ impl Connection {
                 Err(_) => return Err(CloseReason::Peer),
             };
             let (session, now) = (&mut self.session, self.service.clock.now());
-            let fed = self.lines.feed(&buffer[..length], |line| {
+            let fed = self.lines.feed_together(&buffer[..length], |lines| {
                 if out.close.is_none() {
-                    session.on_line(line, now, out);
+                    session.on_lines(lines, now, out);
                 }
             });
             fed.map_err(|_| CloseReason::LineTooLong)

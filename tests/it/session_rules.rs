@@ -1,8 +1,12 @@
 //! The rules of a session hold under any interleaving of messages.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use adit::event::Reject;
+use adit::block::{CoinbaseSpec, Template, TemplateTransaction};
+use adit::event::{ConnectionId, Event, Reject};
+use adit::pool::{Output, Pool, PoolSettings, Session, Work};
+use adit::units::{Difficulty, Timestamp};
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -35,4 +39,116 @@ fn the_model_reaches_every_verdict() {
             assert!(verdicts.get(name).is_some_and(|count| *count >= 10), "{name}: {verdicts:?}");
         }
     }
+}
+
+const NOW: Timestamp = Timestamp::from_unix_seconds(1_700_000_000);
+
+/// A session with three jobs, on two tips.
+fn at_work() -> Session {
+    let settings = PoolSettings {
+        difficulty_initial: Difficulty::MIN,
+        malformed_lines_max: 3,
+        ..PoolSettings::default()
+    };
+    let mut session = Session::new(Arc::new(Pool::new(settings, [7; 32])), ConnectionId(1), NOW);
+    let transaction = |n: u32| bitcoin::Transaction {
+        version: bitcoin::transaction::Version::TWO,
+        lock_time: bitcoin::absolute::LockTime::from_consensus(n),
+        input: vec![bitcoin::TxIn::default()],
+        output: vec![],
+    };
+    let spec = CoinbaseSpec {
+        payees: vec![(bitcoin::ScriptBuf::from_bytes(vec![0; 22]), 1)],
+        tag: "/adit/".into(),
+        extranonce_bytes: 12,
+        length: None,
+    };
+    let mut out = Output::default();
+    session.on_line(br#"{"id":1,"method":"mining.subscribe","params":[]}"#, NOW, &mut out);
+    session.on_line(br#"{"id":2,"method":"mining.authorize","params":["w"]}"#, NOW, &mut out);
+    for (tip, transactions) in [(1, 6), (2, 0), (2, 9)] {
+        let transactions = (0..transactions).map(transaction);
+        let template = Template {
+            height: 1,
+            prev_hash: [tip; 32],
+            version: 0x2000_0000,
+            nbits: 0x207f_ffff,
+            ntime_min: 1_600_000_000,
+            ntime: 1_700_000_000,
+            coinbase_value: bitcoin::Amount::from_sat(312_500_000),
+            transactions: transactions
+                .map(|transaction| TemplateTransaction::new(transaction, bitcoin::Amount::ZERO))
+                .collect::<Vec<_>>()
+                .into(),
+        };
+        session.on_work(&Arc::new(Work::new(template, &spec, NOW).unwrap()), NOW, &mut out);
+    }
+    session
+}
+
+/// One line of a miner that is mostly right.
+fn line() -> impl Strategy<Value = String> {
+    let share = (0..5u32, 0..24u32, 0..3u32, 0..40u8).prop_map(|(job, extranonce2, nonce, odd)| {
+        let worker = if odd == 0 { "stranger" } else { "w" };
+        let cut = if odd == 1 { 14 } else { 16 };
+        let extranonce2 = &format!("{extranonce2:016x}")[16 - cut..];
+        let ntime = if odd == 2 { 0 } else { 1_700_000_000 };
+        let bits = if odd < 6 { ",\"00002000\"" } else { "" };
+        format!(
+            "{{\"id\":4,\"method\":\"mining.submit\",\"params\":[\"{worker}\",\"{job:x}\",\"{extranonce2}\",\
+             \"{ntime:08x}\",\"{nonce:08x}\"{bits}]}}"
+        )
+    });
+    let configure = r#"{"id":5,"method":"mining.configure","params":[["version-rolling"],{"version-rolling.mask":"1fffe000"}]}"#;
+    let other = prop::sample::select(vec![
+        "",
+        "{}",
+        "[",
+        r#"{"id":6,"method":"mining.ping","params":[]}"#,
+        r#"{"id":7,"method":"mining.suggest_difficulty","params":[0.001]}"#,
+        configure,
+    ]);
+    prop_oneof![12 => share, 1 => other.prop_map(str::to_owned)]
+}
+
+proptest! {
+    #[test]
+    fn lines_that_came_together_are_judged_as_if_alone(
+        lines in prop::collection::vec(line(), 0..60),
+    ) {
+        let lines: Vec<&[u8]> = lines.iter().map(String::as_bytes).collect();
+        let (mut alone, mut together) = (Output::default(), Output::default());
+        let mut session = at_work();
+        for line in &lines {
+            if alone.close.is_none() {
+                session.on_line(line, NOW, &mut alone);
+            }
+        }
+        at_work().on_lines(&lines, NOW, &mut together);
+        prop_assert_eq!(String::from_utf8(alone.bytes), String::from_utf8(together.bytes));
+        prop_assert_eq!(format!("{:?}", alone.events), format!("{:?}", together.events));
+        prop_assert_eq!(alone.close, together.close);
+    }
+}
+
+/// The property would hold for want of accepted shares; it does not.
+#[test]
+fn shares_that_came_together_meet_both_verdicts() {
+    let lines: Vec<String> = (0..200)
+        .map(|n| {
+            let job = 1 + n % 2;
+            format!(
+                "{{\"id\":4,\"method\":\"mining.submit\",\"params\":[\"w\",\"{job}\",\"{n:016x}\",\"6553f100\",\"00000000\"]}}"
+            )
+        })
+        .collect();
+    let mut out = Output::default();
+    at_work().on_lines(&lines.iter().map(String::as_bytes).collect::<Vec<_>>(), NOW, &mut out);
+    let accepted = out
+        .events
+        .iter()
+        .filter(|event| matches!(event, Event::Share(share) if share.verdict.is_accepted()))
+        .count();
+    // At the least difficulty there is, a header in four or five is a share.
+    assert!((20..100).contains(&accepted), "{accepted} of 200");
 }

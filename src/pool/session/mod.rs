@@ -12,10 +12,10 @@
 //! three handshake requests pipelined and in any order. The first job goes out
 //! on entering `Working`, and shares are judged only there.
 //!
-//! Call [`Session::on_line`] for each line, [`Session::on_work`] for each
-//! published work, [`Session::on_tick`] every few seconds,
-//! [`Session::on_command`] for an operator's command, and [`Session::close`] at
-//! the end. Each appends to an [`Output`]; the driver sends its bytes, after its
+//! Call [`Session::on_line`] for each line or [`Session::on_lines`] for those
+//! that came together, [`Session::on_work`] for each published work,
+//! [`Session::on_tick`] every few seconds, [`Session::on_command`] for an
+//! operator's command, and [`Session::close`] at the end. Each appends to an [`Output`]; the driver sends its bytes, after its
 //! events are stored.
 //!
 //! Invariants: one reply per request that has an id, with that id; no share is
@@ -35,7 +35,7 @@ use super::{PoolSettings, Vardiff};
 use crate::event::{CloseReason, ConnectionId, DifficultyCause, Event};
 use crate::hash::Hash;
 use crate::stratum::v1::{
-    Command, Id, Reply, Request, SessionToken, parse_line, write_command, write_set_difficulty,
+    Command, Id, Line, Reply, Request, SessionToken, parse_line, write_command, write_set_difficulty,
 };
 use crate::units::{Difficulty, Timestamp};
 
@@ -171,10 +171,35 @@ impl Session {
 
     /// Takes a line without its line feed.
     pub fn on_line(&mut self, line: &[u8], now: Timestamp, out: &mut Output) {
-        if line.trim_ascii().is_empty() {
-            return;
+        if !line.trim_ascii().is_empty() {
+            self.on_request(parse_line(line), None, now, out);
         }
-        let line = parse_line(line);
+    }
+
+    /// Takes lines that came together, until one closes the session.
+    ///
+    /// The same as [`Self::on_line`] for each, in less time when there are shares.
+    pub fn on_lines(&mut self, lines: &[&[u8]], now: Timestamp, out: &mut Output) {
+        let lines = lines.iter().filter(|line| !line.trim_ascii().is_empty());
+        let mut lines = lines.map(|line| parse_line(line)).peekable();
+        let mut run = Vec::new();
+        while let Some(line) = lines.next() {
+            let more = line.submit().is_some();
+            run.push(line);
+            while let Some(share) = lines.next_if(|next| more && next.submit().is_some()) {
+                run.push(share);
+            }
+            let roots = self.merkle_roots(&run);
+            for (line, root) in run.drain(..).zip(roots) {
+                if out.close.is_none() {
+                    self.on_request(line, root, now, out);
+                }
+            }
+        }
+    }
+
+    /// Takes a request. `merkle_root`: that of a share, when it is known already.
+    fn on_request(&mut self, line: Line<'_>, merkle_root: Option<Hash>, now: Timestamp, out: &mut Output) {
         let request = match line.request {
             Err(malformed) => return self.on_malformed(line.id, &malformed.to_string(), now, out),
             Ok(request) => {
@@ -183,7 +208,7 @@ impl Session {
             }
         };
         let reply = match request {
-            Request::Submit(submit) => self.on_submit(&submit, now, out),
+            Request::Submit(submit) => self.on_submit(&submit, merkle_root, now, out),
             Request::Subscribe { user_agent, session } => {
                 return self.on_subscribe(line.id, &user_agent, session, now, out);
             }

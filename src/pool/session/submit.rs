@@ -5,11 +5,12 @@ use std::sync::Arc;
 use super::{DIAGNOSES_PER_SECOND, Session};
 use crate::block::{HeaderFields, assemble};
 use crate::event::{Event, Extranonce2, FoundBlock, Reject, Share, Verdict};
+use crate::hash::Hash;
 use crate::pool::Output;
 use crate::pool::diagnose::diagnose;
 use crate::pool::job::Job;
 use crate::pool::share::{Judged, Solution, judge};
-use crate::stratum::v1::{Reply, Submit};
+use crate::stratum::v1::{Line, Reply, Submit};
 use crate::units::Timestamp;
 
 /// Stands for workers that were never authorized.
@@ -19,10 +20,42 @@ const STRANGER: &str = "(unauthorized)";
 const SOLVED_MAX: usize = 8;
 
 impl Session {
+    /// The merkle roots of requests that follow each other, where those are shares of known jobs.
+    ///
+    /// Most of what a share costs is this hashing, and many at once take less
+    /// than half of it. The terms of a job never change and a share changes no
+    /// jobs, so what is worked out before judging the first still holds for the
+    /// last. A share alone is left to its judge.
+    pub(super) fn merkle_roots(&self, lines: &[Line<'_>]) -> Vec<Option<Hash>> {
+        let mut roots = vec![None; lines.len()];
+        let Some(state) = self.subscribed.as_ref().filter(|_| lines.len() > 1) else { return roots };
+        let length = self.pool.settings.extranonce2_bytes;
+        let mut known = Vec::with_capacity(lines.len());
+        for (at, submit) in lines.iter().map(Line::submit).enumerate() {
+            if let Some(Submit { job: Some(job), extranonce2: Some(extranonce2), .. }) = submit
+                && extranonce2.as_bytes().len() == length
+            {
+                known.push((*job, at, extranonce2.as_bytes()));
+            }
+        }
+        known.sort_unstable_by_key(|(job, at, _)| (*job, *at));
+        for of_one in known.chunk_by(|left, right| left.0 == right.0) {
+            let Some(job) = state.jobs.get(of_one[0].0) else { continue };
+            let extranonces2: Vec<&[u8]> = of_one.iter().map(|(.., extranonce2)| *extranonce2).collect();
+            for ((_, at, _), root) in of_one.iter().zip(job.merkle_roots(&extranonces2)) {
+                roots[*at] = Some(root);
+            }
+        }
+        roots
+    }
+
     /// Judges a submission; what it returns is the reply.
+    ///
+    /// `merkle_root` comes from [`Self::merkle_roots`].
     pub(super) fn on_submit(
         &mut self,
         submit: &Submit<'_>,
+        merkle_root: Option<Hash>,
         now: Timestamp,
         out: &mut Output,
     ) -> Reply<'static> {
@@ -48,7 +81,7 @@ impl Session {
         if self.subscribed.is_some() {
             share.verdict = Verdict::Rejected(Reject::Unauthorized);
             if worker.is_some() {
-                self.judge_into(&mut share, submit, now, out);
+                self.judge_into(&mut share, submit, merkle_root, now, out);
             }
         }
         let reply = match share.verdict {
@@ -60,7 +93,14 @@ impl Session {
     }
 
     /// Fills in the verdict and what is known of the share.
-    fn judge_into(&mut self, share: &mut Share, submit: &Submit<'_>, now: Timestamp, out: &mut Output) {
+    fn judge_into(
+        &mut self,
+        share: &mut Share,
+        submit: &Submit<'_>,
+        merkle_root: Option<Hash>,
+        now: Timestamp,
+        out: &mut Output,
+    ) {
         let mask = self.mask_for(submit.version_bits, now);
         let Some(state) = &mut self.subscribed else { return };
         let job = submit.job.and_then(|id| state.jobs.get(id));
@@ -95,7 +135,7 @@ impl Session {
         }
         let Some(job) = job else { return };
         let standing = state.jobs.standing(job, now, self.pool.settings.late_credit);
-        let judged = judge(job, standing, &solution, mask, &mut state.seen);
+        let judged = judge(job, standing, &solution, merkle_root, mask, &mut state.seen);
         share.version = judged.header.version;
         share.difficulty_reached = Some(judged.reached);
         share.verdict = judged.verdict;

@@ -31,6 +31,17 @@ pub struct Line<'a> {
     pub request: Result<Request<'a>, Malformed>,
 }
 
+impl<'a> Line<'a> {
+    /// The submission, if it is one.
+    #[must_use]
+    pub fn submit(&self) -> Option<&Submit<'a>> {
+        match &self.request {
+            Ok(Request::Submit(submit)) => Some(submit),
+            _ => None,
+        }
+    }
+}
+
 /// What is wrong with a line, told to the miner.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
