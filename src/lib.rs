@@ -10,15 +10,17 @@
 //! | values | [`units`], [`hash`], [`block`], [`event`] |
 //! | rules, pure | [`stratum`], [`pool`], [`miner`], [`energy`] |
 //! | edges | [`chain`], [`store`], [`metrics`], [`net`] |
-//! | drivers | [`server`], [`mine`], [`swarm`], [`bench`] |
-//! | faces | [`web`], [`config`], [`cli`] |
+//! | drivers | [`server`], [`mine`], [`swarm`], [`check`], [`tap`], [`bench`] |
+//! | faces | [`web`], [`report`], [`config`], [`cli`] |
 #![warn(missing_docs)]
 
 pub mod bench;
 pub mod block;
 pub mod chain;
+pub mod check;
 pub mod cli;
 pub mod config;
+pub mod conformance;
 pub mod energy;
 pub mod event;
 pub mod hash;
@@ -27,9 +29,11 @@ pub mod mine;
 pub mod miner;
 pub mod net;
 pub mod pool;
+pub mod report;
 pub mod server;
 pub mod store;
 pub mod stratum;
 pub mod swarm;
+pub mod tap;
 pub mod units;
 pub mod web;

@@ -79,6 +79,42 @@ const SECOND: Message = {
 
 const START_SECOND: [u32; 8] = round(INITIAL, K[0]);
 
+/// Terms of a message word: the words so many before, and what is known.
+pub(crate) const TERM_2: u8 = 1;
+pub(crate) const TERM_7: u8 = 2;
+pub(crate) const TERM_15: u8 = 4;
+pub(crate) const TERM_16: u8 = 8;
+pub(crate) const KNOWN: u8 = 16;
+
+/// What is left to add of a word of the first hash.
+pub(crate) const fn first_terms(t: usize) -> u8 {
+    match t {
+        18 => TERM_15 | KNOWN,
+        19 => TERM_16 | KNOWN,
+        21 => TERM_2,
+        20 | 22..=24 => TERM_2 | KNOWN,
+        25..=29 => TERM_2 | TERM_7,
+        30..=32 => TERM_2 | TERM_7 | KNOWN,
+        33 => TERM_2 | TERM_7 | TERM_15 | KNOWN,
+        _ => TERM_2 | TERM_7 | TERM_15 | TERM_16,
+    }
+}
+
+/// And of the second.
+pub(crate) const fn second_terms(t: usize) -> u8 {
+    match t {
+        16 => TERM_15 | TERM_16,
+        17 => TERM_15 | TERM_16 | KNOWN,
+        18..=21 => TERM_15 | TERM_16 | TERM_2,
+        22 => TERM_15 | TERM_16 | TERM_2 | KNOWN,
+        23 => TERM_7 | TERM_16 | TERM_2 | KNOWN,
+        24 | 30 => TERM_2 | TERM_7 | KNOWN,
+        25..=29 => TERM_2 | TERM_7,
+        31 => TERM_2 | TERM_7 | TERM_15 | KNOWN,
+        _ => TERM_2 | TERM_7 | TERM_15 | TERM_16,
+    }
+}
+
 impl Constants {
     /// Of a scan over nonces.
     pub(crate) fn of_nonces(midstate: [u32; 8], words: [u32; 3], top: u32) -> Self {

@@ -23,6 +23,11 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod constants;
+#[cfg(target_arch = "x86_64")]
+#[macro_use]
+mod fed_order;
+#[cfg(target_arch = "x86_64")]
+mod fed;
 mod midstates;
 mod operations;
 #[cfg(target_arch = "x86_64")]
@@ -96,6 +101,26 @@ static BACKENDS: &[Backend] = &[
         nonces: avx512::nonces,
         versions: Some(avx512::versions),
         operations: Some((NONCES.avx512(), VERSIONS.avx512())),
+    },
+    #[cfg(target_arch = "x86_64")]
+    Backend {
+        name: "sha_avx2",
+        detected: || is_x86_feature_detected!("sha") && is_x86_feature_detected!("avx2"),
+        nonces: fed::avx2::nonces,
+        versions: Some(fed::avx2::versions),
+        operations: Some((operations::SHA_NI, operations::SHA_NI)),
+    },
+    #[cfg(target_arch = "x86_64")]
+    Backend {
+        name: "sha_avx512",
+        detected: || {
+            is_x86_feature_detected!("sha")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512vl")
+        },
+        nonces: fed::avx512::nonces,
+        versions: Some(fed::avx512::versions),
+        operations: Some((operations::SHA_NI, operations::SHA_NI)),
     },
 ];
 

@@ -84,6 +84,11 @@ impl Midstates {
         self.words
     }
 
+    /// Lanes `8 * index` to `8 * index + 7`: their group, and the first lane in it.
+    pub(crate) fn eight(&self, index: usize) -> (&Group, usize) {
+        (&self.groups[index / 2].0, index % 2 * 8)
+    }
+
     /// Group by group.
     pub(crate) fn groups(&self) -> impl ExactSizeIterator<Item = &Group> {
         self.groups.iter().map(|group| &group.0)

@@ -50,7 +50,7 @@ impl Calls {
     }
 }
 
-/// With the SHA extensions: from round 4 of the first hash to round 61 of the second, two at a time.
+/// With the SHA extensions, whoever computes the message: from round 4 of the first hash to round 61 of the second, two at a time.
 pub(crate) const SHA_NI: Operations =
     Operations { headers: 1, all: (61, "sha256rnds2"), some: (61, "sha256rnds2") };
 

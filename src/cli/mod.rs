@@ -4,9 +4,13 @@
 //! failed. Each command is a file that turns its flags into a library call.
 
 mod bench;
+mod check;
 mod demo;
+mod diff;
 mod export;
 mod mine;
+mod record;
+mod replay;
 mod serve;
 mod swarm;
 
@@ -52,6 +56,14 @@ enum Command {
     Mine(mine::Mine),
     /// Load a pool with simulated miners that carry real proofs
     Swarm(swarm::Swarm),
+    /// Examine a miner: be its pool, and tell what it does wrong
+    Check(Box<check::Check>),
+    /// Stand between miners and a pool, and write down what they say
+    Record(record::Record),
+    /// Play a recorded pool to a miner
+    Replay(replay::Replay),
+    /// Tell what two recorded miners, or pools, did differently
+    Diff(diff::Diff),
     /// Measure what this machine can do
     Bench(bench::Bench),
     /// Write the ledger of a data directory as CSV or Parquet
@@ -86,7 +98,7 @@ impl From<ConfigError> for Failure {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let default = match &cli.command {
-        Command::Serve(_) => "info",
+        Command::Serve(_) | Command::Record(_) | Command::Replay(_) => "info",
         _ => "warn",
     };
     let filter = cli.log.as_deref().unwrap_or(default);
@@ -116,6 +128,10 @@ pub fn main() -> ExitCode {
         Command::Serve(serve) => serve.run(),
         Command::Mine(mine) => mine.run(),
         Command::Swarm(swarm) => swarm.run(),
+        Command::Check(check) => check.run(),
+        Command::Record(record) => record.run(),
+        Command::Replay(replay) => replay.run(),
+        Command::Diff(diff) => diff.run(),
         Command::Export(export) => export.run(),
     };
     match result {

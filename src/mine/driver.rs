@@ -9,8 +9,10 @@ use tracing::{debug, info, warn};
 
 use super::hashers::Hashers;
 use super::{MineError, MineFigures, MineOptions, MineProgress, MineSummary};
-use crate::miner::{Client, ClientConfig, ClientEvent, ClientOutput, MinerJob, PoolVerdict, Share, reason};
-use crate::net::{Backoff, Clock, Connection, PoolUrl, dial};
+use crate::miner::{
+    Backoff, Client, ClientConfig, ClientEvent, ClientOutput, MinerJob, PoolVerdict, Share, reason,
+};
+use crate::net::{Clock, Connection, PoolUrl, dial};
 use crate::units::{Hashrate, Seconds, Timestamp};
 
 /// How long connecting may take.

@@ -9,19 +9,24 @@
 //! | `faults` | how to make a share that is wrong in exactly one way |
 //! | `reason` | what a pool's error means, whichever words it uses |
 //! | `oracle` | whether a pool's verdict agrees with what the miner knows |
+//! | `backoff` | how long to wait before the next attempt |
+//! | `personality` | a whole device, with any of the mistakes that firmware makes |
 //!
 //! The real miner (`mine`), the fleet on sockets (`swarm`) and the fleet in
 //! virtual time (`sim`) run this same code. Nothing here opens a socket, reads
 //! a clock or draws from a global RNG.
 
+pub mod backoff;
 pub mod client;
 pub mod faults;
 pub mod job;
 pub mod oracle;
+pub mod personality;
 pub mod reason;
 pub mod search;
 pub mod share;
 
+pub use backoff::Backoff;
 pub use client::{Client, ClientConfig, ClientEvent, ClientOutput, PoolVerdict, SessionError, SubmissionId};
 pub use faults::{Fault, Scene};
 pub use job::MinerJob;

@@ -32,7 +32,15 @@ impl Lines {
     /// # Errors
     /// At the first line beyond the limit; the stream cannot be trusted after it.
     pub fn feed(&mut self, bytes: &[u8], mut each: impl FnMut(&[u8])) -> Result<(), LineTooLong> {
-        self.feed_together(bytes, |lines| lines.iter().for_each(|line| each(line)))
+        self.cut(bytes, without_return, |lines| lines.iter().for_each(|line| each(line)))
+    }
+
+    /// The same, with a carriage return left where it is.
+    ///
+    /// # Errors
+    /// As [`Self::feed`].
+    pub fn feed_verbatim(&mut self, bytes: &[u8], mut each: impl FnMut(&[u8])) -> Result<(), LineTooLong> {
+        self.cut(bytes, |line| line, |lines| lines.iter().for_each(|line| each(line)))
     }
 
     /// [`Self::feed`] for who wants the lines of one read together: the one that
@@ -40,7 +48,16 @@ impl Lines {
     ///
     /// # Errors
     /// As [`Self::feed`].
-    pub fn feed_together(&mut self, bytes: &[u8], mut some: impl FnMut(&[&[u8]])) -> Result<(), LineTooLong> {
+    pub fn feed_together(&mut self, bytes: &[u8], some: impl FnMut(&[&[u8]])) -> Result<(), LineTooLong> {
+        self.cut(bytes, without_return, some)
+    }
+
+    fn cut(
+        &mut self,
+        bytes: &[u8],
+        trimmed: fn(&[u8]) -> &[u8],
+        mut some: impl FnMut(&[&[u8]]),
+    ) -> Result<(), LineTooLong> {
         let mut rest = bytes;
         let mut whole = Vec::new();
         let mut checked = Ok(());
@@ -51,10 +68,10 @@ impl Lines {
                 break;
             }
             if self.partial.is_empty() {
-                whole.push(without_return(line));
+                whole.push(trimmed(line));
             } else {
                 self.partial.extend_from_slice(line);
-                some(&[without_return(&self.partial)]);
+                some(&[trimmed(&self.partial)]);
                 self.partial = Vec::new();
             }
             rest = after;
@@ -66,6 +83,11 @@ impl Lines {
         self.check(rest.len())?;
         self.partial.extend_from_slice(rest);
         Ok(())
+    }
+
+    /// Takes the beginning of a line that will not be completed.
+    pub fn take_rest(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.partial)
     }
 
     fn check(&self, more: usize) -> Result<(), LineTooLong> {
@@ -103,6 +125,9 @@ mod tests {
     #[test]
     fn a_carriage_return_belongs_to_the_line_end() {
         assert_eq!(cut(&[b"a\r", b"\nb\r\n\n"], 9).unwrap(), [&b"a"[..], b"b", b""]);
+        let (mut lines, mut verbatim) = (Lines::new(9), Vec::new());
+        lines.feed_verbatim(b"a\r\nb\r", |line| verbatim.extend_from_slice(line)).unwrap();
+        assert_eq!((verbatim.as_slice(), lines.take_rest().as_slice()), (&b"a\r"[..], &b"b\r"[..]));
     }
 
     proptest! {

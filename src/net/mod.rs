@@ -5,10 +5,8 @@
 //! | `url` | where a pool is |
 //! | `lines` | bytes cut into lines, with a limit |
 //! | `connection` | a socket of lines that never makes its owner wait |
-//! | `backoff` | how long to wait before the next attempt (pure) |
 //! | `clock` | the wall time, never running backwards |
 
-pub mod backoff;
 pub mod clock;
 pub mod connection;
 pub mod lines;
@@ -16,7 +14,6 @@ pub mod lines;
 pub(crate) mod test_pool;
 pub mod url;
 
-pub use backoff::Backoff;
 pub use clock::Clock;
 pub use connection::{Connection, ConnectionError, dial};
 pub use lines::{LineTooLong, Lines};

@@ -29,7 +29,8 @@ pub fn poll<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-fn command(arguments: &[&str]) -> Command {
+/// The program with arguments; what it says is piped.
+pub fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_adit"));
     command.args(arguments).env_remove("ADIT_LOG").stdin(Stdio::null());
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -55,7 +56,8 @@ pub fn adit(arguments: &[&str]) -> Ended {
     Ended { code: status.code(), stdout, stderr }
 }
 
-fn collect(mut from: impl std::io::Read + Send + 'static) -> JoinHandle<String> {
+/// Reads to the end, beside.
+pub fn collect(mut from: impl std::io::Read + Send + 'static) -> JoinHandle<String> {
     std::thread::spawn(move || {
         let mut text = Vec::new();
         from.read_to_end(&mut text).unwrap();
@@ -63,7 +65,8 @@ fn collect(mut from: impl std::io::Read + Send + 'static) -> JoinHandle<String> 
     })
 }
 
-fn wait(child: &mut Child, what: &dyn std::fmt::Debug) -> ExitStatus {
+/// Waits for a process to end.
+pub fn wait(child: &mut Child, what: &dyn std::fmt::Debug) -> ExitStatus {
     let began = Instant::now();
     loop {
         if let Some(status) = child.try_wait().unwrap() {
@@ -237,6 +240,11 @@ impl Wire {
     /// Sends bytes as they are, in one segment.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> std::io::Result<()> {
         self.stream.write_all(bytes.as_ref())
+    }
+
+    /// Says that nothing more will be sent.
+    pub fn send_end(&mut self) {
+        self.stream.shutdown(std::net::Shutdown::Write).unwrap();
     }
 
     /// The next line; `None` when the connection has ended.

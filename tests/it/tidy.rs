@@ -15,10 +15,10 @@ use source::Source;
 /// may stand here before its module exists.
 const LAYERS: &[(&str, &[&str])] = &[
     ("values", &["units", "hash", "block", "event"]),
-    ("rules", &["stratum", "pool", "miner", "energy"]),
+    ("rules", &["stratum", "pool", "miner", "energy", "conformance"]),
     ("edges", &["chain", "store", "metrics", "net"]),
-    ("drivers", &["server", "mine", "swarm", "bench"]),
-    ("faces", &["web", "config", "demo", "cli"]),
+    ("drivers", &["server", "mine", "swarm", "check", "tap", "bench"]),
+    ("faces", &["web", "report", "config", "demo", "cli"]),
 ];
 
 /// Rows without clock, randomness of their own, sockets, files or threads.
@@ -31,9 +31,10 @@ const WITHIN_A_ROW: &[(&str, &[&str])] = &[
     ("event", &["units", "hash", "block"]),
     ("pool", &["stratum"]),
     ("miner", &["stratum"]),
+    ("conformance", &["stratum", "miner"]),
     ("swarm", &["mine"]),
     ("demo", &["web", "config"]),
-    ("cli", &["web", "config", "demo"]),
+    ("cli", &["web", "report", "config", "demo"]),
 ];
 
 /// What pure modules do not say, and what they do instead.

@@ -7,6 +7,7 @@
 //! | `reply` | what the pool writes: replies, notifications, commands |
 //! | `notify` | a job, serialised once and spliced per miner |
 //! | `dialect` | the error codes and strings of well-known pools |
+//! | `members` | a line taken apart but not interpreted, for what passes it on |
 //! | `param` | a JSON value without an allocation where the field sends strings |
 //! | `hex` | hexadecimal, lenient where the field is |
 //!
@@ -15,6 +16,7 @@
 
 pub mod dialect;
 pub mod hex;
+pub mod members;
 mod message;
 mod notify;
 mod param;

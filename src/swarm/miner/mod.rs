@@ -27,10 +27,10 @@ use super::searchers::Searchers;
 use super::spec::{MinerSpec, SwarmOptions};
 use crate::miner::oracle::GRACE;
 use crate::miner::{
-    Client, ClientConfig, ClientEvent, ClientOutput, Judgement, MinerJob, Oracle, PoolVerdict, Search, Sent,
-    SubmissionId, reason,
+    Backoff, Client, ClientConfig, ClientEvent, ClientOutput, Judgement, MinerJob, Oracle, PoolVerdict,
+    Search, Sent, SubmissionId, reason,
 };
-use crate::net::{Backoff, Clock, Connection, ConnectionError, dial};
+use crate::net::{Clock, Connection, ConnectionError, dial};
 use crate::stratum::v1::WireError;
 use crate::units::{Seconds, Timestamp};
 use pace::Plan;
