@@ -10,7 +10,7 @@
 //! | values | [`units`], [`hash`], [`block`], [`event`] |
 //! | rules, pure | [`stratum`], [`pool`], [`miner`], [`energy`] |
 //! | edges | [`chain`], [`store`], [`metrics`], [`net`] |
-//! | drivers | [`server`], [`mine`], [`swarm`], [`check`], [`tap`], [`bench`] |
+//! | drivers | [`server`], [`mine`], [`swarm`], [`check`], [`tap`], [`mod@bench`] |
 //! | faces | [`web`], [`report`], [`config`], [`cli`] |
 #![warn(missing_docs)]
 

@@ -124,7 +124,7 @@ quirks! {
         UpperHexMisread "upper-hex-misread"
             "Reads upper-case hexadecimal digits as zero." "tried"
         MultiVersionCrash "multi-version-crash"
-            "Crashes when multi_version has more than four versions." "BM version[4]"
+            "Crashes when multi_version has more than four versions." "BM, an array of four"
         MessageCrash "message-crash"
             "Crashes at a message to the user that is long or has a per cent sign." "tried"
         RequestCrash "request-crash"
