@@ -126,21 +126,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::tap::recording::tests::recording;
     use crate::tap::{Part, Player};
     use crate::units::Timestamp;
-
-    /// A session with lines `TIME WHO TEXT`, times in milliseconds.
-    fn recording(lines: &[&str]) -> Recording {
-        let mut text = String::new();
-        for line in lines {
-            let mut words = line.splitn(3, ' ');
-            let [at, from, said] = [(); 3].map(|()| words.next().unwrap());
-            let said = serde_json::Value::from(said);
-            let at = 1_000 * at.parse::<u64>().unwrap();
-            text += &format!("{{\"at_us\":{at},\"connection\":1,\"from\":\"{from}\",\"text\":{said}}}\n");
-        }
-        Recording::read(text.as_bytes()).unwrap()
-    }
 
     fn notify(job: &str, ntime: &str, clean: bool) -> String {
         let zeros = "00".repeat(32);

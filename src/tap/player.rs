@@ -441,22 +441,10 @@ impl<'a> Player<'a> {
 mod tests {
     use super::*;
     use crate::tap::Recording;
-
-    /// Lines `TIME WHO TEXT`, times in milliseconds.
-    fn part(lines: &[&str]) -> Part {
-        let mut text = String::new();
-        for line in lines {
-            let mut words = line.splitn(3, ' ');
-            let [at, from, said] = [(); 3].map(|()| words.next().unwrap());
-            let said = serde_json::Value::from(said);
-            let at = 1_000 * at.parse::<u64>().unwrap();
-            text += &format!("{{\"at_us\":{at},\"connection\":1,\"from\":\"{from}\",\"text\":{said}}}\n");
-        }
-        Part::of(&Recording::read(text.as_bytes()).unwrap(), None).unwrap()
-    }
+    use crate::tap::recording::tests::recording;
 
     fn session() -> Part {
-        part(&[
+        let session = recording(&[
             "0 proxy opened",
             r#"10 miner {"id":1,"method":"mining.subscribe","params":[]}"#,
             r#"15 miner {"id":2,"method":"mining.authorize","params":["w","x"]}"#,
@@ -468,7 +456,8 @@ mod tests {
             r#"80 pool {"id":9,"method":"client.get_version","params":[]}"#,
             r#"81 miner {"id":9,"result":"m/1"}"#,
             "1000 proxy closed by pool: rst",
-        ])
+        ]);
+        Part::of(&session, None).unwrap()
     }
 
     fn ms(at: u64) -> Timestamp {

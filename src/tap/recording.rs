@@ -260,8 +260,21 @@ fn format_of(line: &[u8]) -> Option<u32> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+
+    /// A connection's lines `TIME WHO TEXT`, times in milliseconds.
+    pub fn recording(lines: &[&str]) -> Recording {
+        let mut text = String::new();
+        for line in lines {
+            let mut words = line.splitn(3, ' ');
+            let [at, from, said] = [(); 3].map(|()| words.next().unwrap());
+            let said = serde_json::Value::from(said);
+            let at = 1_000 * at.parse::<u64>().unwrap();
+            text += &format!("{{\"at_us\":{at},\"connection\":1,\"from\":\"{from}\",\"text\":{said}}}\n");
+        }
+        Recording::read(text.as_bytes()).unwrap()
+    }
 
     fn read(text: &str) -> Result<Recording, String> {
         Recording::read(text.as_bytes()).map_err(|error| error.to_string())
