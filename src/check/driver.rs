@@ -208,23 +208,8 @@ fn addresses(
 
 /// Results of the cases from the `from`th on, which were not run.
 fn skipped(cases: &[Case], from: usize, each: &mut impl FnMut(Progress<'_>)) -> Vec<CaseResult> {
-    let result = |case: &Case| CaseResult {
-        id: case.id.clone(),
-        title: case.title.clone(),
-        severity: case.severity,
-        outcome: Outcome::Skipped,
-        summary: "not run: the examination ended before".to_owned(),
-        troubles: Vec::new(),
-        measured: Vec::new(),
-        seconds: 0.0,
-        shares: 0,
-        shares_good: 0,
-        pool: case.pool.clone(),
-        firmware: case.firmware.clone(),
-        judged: case.judged.clone(),
-        sources: case.sources.clone(),
-        plots: Default::default(),
-        transcript: Vec::new(),
+    let result = |case: &Case| {
+        CaseResult::not_run(case, Outcome::Skipped, "not run: the examination ended before".to_owned())
     };
     let mut results: Vec<CaseResult> = cases.iter().skip(from).map(result).collect();
     results.iter_mut().for_each(|result| each(Progress::Ended(result)));

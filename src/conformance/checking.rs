@@ -64,7 +64,10 @@ fn gather<'a>(steps: &'a [Step], names: &mut Names<'a>) {
 }
 
 fn first_of(steps: &[Step], names: &Names<'_>) -> Option<String> {
-    steps.iter().find_map(|step| fault_of(step, names))
+    steps.iter().find_map(|step| {
+        let unknown = || step.texts().into_iter().find_map(unknown_placeholder);
+        fault_of(step, names).or_else(unknown)
+    })
 }
 
 fn fault_of(step: &Step, names: &Names<'_>) -> Option<String> {
@@ -76,9 +79,7 @@ fn fault_of(step: &Step, names: &Names<'_>) -> Option<String> {
             let wrong = !(value.is_finite() && *value > 0.0);
             wrong.then(|| format!("a difficulty of {value} cannot be meant; try `raw`"))
         }
-        Step::Difficulty(DifficultyStep::Raw(text)) => unknown_placeholder(text),
         Step::Mask(mask) => no_number(mask),
-        Step::Line(line) => unknown_placeholder(line),
         Step::Bytes(bytes) => {
             if bytes.text.is_none() && bytes.hex.is_none() {
                 return Some("`bytes` needs a text or hex".into());
@@ -89,7 +90,7 @@ fn fault_of(step: &Step, names: &Names<'_>) -> Option<String> {
         Step::Ask(ask) => {
             let no_json = serde_json::from_str::<serde_json::Value>(&ask.id).is_err();
             let what = || format!("the id `{0}` is no JSON; try `7` or `'\"{0}\"'`", ask.id);
-            no_json.then(what).or_else(|| unknown_placeholder(ask.params.as_deref().unwrap_or_default()))
+            no_json.then(what)
         }
         Step::Freeze(false) => Some("what is frozen does not thaw; try `reconnect`".into()),
         Step::Transport(transport) => {
@@ -104,11 +105,9 @@ fn fault_of(step: &Step, names: &Names<'_>) -> Option<String> {
 }
 
 fn fault_of_terms(terms: &TermsChange) -> Option<String> {
-    let lines = [&terms.before_authorize, &terms.before_subscribe];
     (terms.mask.as_deref().and_then(no_number))
         .or_else(|| terms.rate.and_then(fault_of_rate))
         .or_else(|| terms.job.as_ref().and_then(fault_of_job))
-        .or_else(|| lines.into_iter().flatten().find_map(|line| unknown_placeholder(line)))
 }
 
 fn fault_of_rate(rate: f64) -> Option<String> {
@@ -126,12 +125,10 @@ fn fault_of_job(spec: &JobSpec) -> Option<String> {
     if let Some(form) = spec.hex.as_deref().filter(|form| !HEX_FORMS.contains(form)) {
         return Some(format!("hexadecimal is not written `{form}`; try lower, upper, 0x or odd"));
     }
-    let places = spec.replace.iter().flatten();
-    if let Some((place, _)) = places.clone().find(|(place, _)| *place > 8) {
+    if let Some((place, _)) = spec.replace.iter().flatten().find(|(place, _)| *place > 8) {
         return Some(format!("a job has no parameter {place}; they are numbered from 0 to 8"));
     }
-    ([&spec.version, &spec.nbits].into_iter().flatten().find_map(|number| no_number(number)))
-        .or_else(|| places.into_iter().find_map(|(_, json)| unknown_placeholder(json)))
+    [&spec.version, &spec.nbits].into_iter().flatten().find_map(|number| no_number(number))
 }
 
 fn fault_of_expectation(expectation: &Expectation, names: &Names<'_>) -> Option<String> {

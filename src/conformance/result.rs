@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::case::Severity;
+use super::case::{Case, Severity};
 
 /// How a case ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -104,6 +104,31 @@ pub struct CaseResult {
     /// What was said; not in `report.json`, which would otherwise be megabytes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub transcript: Vec<Line>,
+}
+
+impl CaseResult {
+    /// Of a case that was not run; why.
+    #[must_use]
+    pub fn not_run(case: &Case, outcome: Outcome, why: String) -> Self {
+        Self {
+            id: case.id.clone(),
+            title: case.title.clone(),
+            severity: case.severity,
+            outcome,
+            summary: why,
+            troubles: Vec::new(),
+            measured: Vec::new(),
+            seconds: 0.0,
+            shares: 0,
+            shares_good: 0,
+            pool: case.pool.clone(),
+            firmware: case.firmware.clone(),
+            judged: case.judged.clone(),
+            sources: case.sources.clone(),
+            plots: Plots::default(),
+            transcript: Vec::new(),
+        }
+    }
 }
 
 /// All that was found out about a miner.

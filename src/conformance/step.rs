@@ -68,6 +68,28 @@ pub enum Step {
     Sweep(super::step::Sweep),
 }
 
+impl Step {
+    /// Its texts with placeholders, as the case has them; not those of steps within it.
+    #[must_use]
+    pub(super) fn texts(&self) -> Vec<&str> {
+        fn of_job(job: &JobSpec) -> impl Iterator<Item = &str> {
+            job.replace.iter().flatten().map(|(_, json)| json.as_str())
+        }
+        match self {
+            Self::Line(text) | Self::Difficulty(DifficultyStep::Raw(text)) => vec![text],
+            Self::Extranonce(step) => step.raw.as_deref().into_iter().collect(),
+            Self::Bytes(step) => step.text.as_deref().into_iter().collect(),
+            Self::Ask(ask) => ask.params.as_deref().into_iter().collect(),
+            Self::Notify(job) => of_job(job).collect(),
+            Self::Terms(terms) => {
+                let lines = [&terms.before_authorize, &terms.before_subscribe].into_iter().flatten();
+                lines.map(String::as_str).chain(terms.job.iter().flat_map(of_job)).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
 /// A time limit.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]

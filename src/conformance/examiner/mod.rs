@@ -42,8 +42,9 @@ use self::script::Script;
 use super::case::Case;
 use super::judge::Context;
 use super::log::{Closing, Connection, Fact};
-use super::result::CaseResult;
+use super::result::{CaseResult, Outcome};
 use super::scale::WorkScale;
+use super::step::Step;
 use crate::units::{Hashrate, Seconds, Timestamp};
 
 /// Where a connection came in.
@@ -60,6 +61,21 @@ pub enum Listener {
     Moved,
     /// With TLS, and a certificate that is expired, for another host, or signed by nobody.
     BadTls,
+}
+
+impl Listener {
+    const ALL: [Self; 5] = [Self::Main, Self::SameHost, Self::Decoy, Self::Moved, Self::BadTls];
+
+    /// What stands for its host and its port in a case.
+    const fn placeholders(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Main => ("{host}", "{port}"),
+            Self::SameHost => ("{same_host}", "{same_host_port}"),
+            Self::Decoy => ("{decoy_host}", "{decoy_port}"),
+            Self::Moved => ("{moved_host}", "{moved_port}"),
+            Self::BadTls => ("{bad_tls_host}", "{bad_tls_port}"),
+        }
+    }
 }
 
 /// What happened outside.
@@ -240,12 +256,13 @@ impl Examiner {
     fn begin(&mut self, now: Timestamp, actions: &mut Vec<Action>) -> Stage {
         while let Some(case) = self.cases.get(self.case) {
             actions.push(Action::Began(self.case));
-            let Some(missing) = needs(case).into_iter().find(|listener| !self.pool.has(*listener)) else {
+            let is_missing = |listener: &Listener| need(&case.steps, *listener) && !self.pool.has(*listener);
+            let Some(missing) = Listener::ALL.into_iter().find(is_missing) else {
                 self.pool.begin(now, actions);
                 return Stage::Running { script: Box::new(Script::new(case, now)), began: now };
             };
             let why = format!("It needs {}.", described(missing));
-            actions.push(Action::Ended(Box::new(result::not_run(case, why))));
+            actions.push(Action::Ended(Box::new(CaseResult::not_run(case, Outcome::Inconclusive, why))));
             self.case += 1;
         }
         self.pool.end_all(now, actions);
@@ -254,18 +271,19 @@ impl Examiner {
     }
 }
 
-/// Listeners without which a case makes no sense.
-fn needs(case: &Case) -> Vec<Listener> {
-    let steps = format!("{:?}", case.steps);
-    let named = [
-        ("{same_host", Listener::SameHost),
-        ("{decoy_", Listener::Decoy),
-        ("{moved_", Listener::Moved),
-        ("{bad_tls_", Listener::BadTls),
-        ("Moved(true)", Listener::Moved),
-        ("BadTls(true)", Listener::BadTls),
-    ];
-    named.iter().filter(|(name, _)| steps.contains(name)).map(|(_, listener)| *listener).collect()
+/// Whether steps make no sense without a listener.
+fn need(steps: &[Step], listener: Listener) -> bool {
+    steps.iter().any(|step| {
+        let (host, port) = listener.placeholders();
+        let named = || step.texts().into_iter().any(|text| text.contains(host) || text.contains(port));
+        match step {
+            Step::Moved(true) => listener == Listener::Moved,
+            Step::BadTls(true) => listener == Listener::BadTls,
+            Step::Repeat { steps, .. } => need(steps, listener),
+            Step::Sweep(sweep) => sweep.trials.iter().any(|(_, steps)| need(steps, listener)),
+            _ => named(),
+        }
+    })
 }
 
 fn described(listener: Listener) -> &'static str {

@@ -484,13 +484,7 @@ fn filled(text: &str, addresses: &[(Listener, String, u16)], job_id: &str, extra
     }
     let mut text = text.replace("{job_id}", job_id).replace("{extranonce1}", &hex::encode(extranonce1));
     for (listener, host, port) in addresses {
-        let (host_name, port_name) = match listener {
-            Listener::Main => ("{host}", "{port}"),
-            Listener::SameHost => ("{same_host}", "{same_host_port}"),
-            Listener::Decoy => ("{decoy_host}", "{decoy_port}"),
-            Listener::Moved => ("{moved_host}", "{moved_port}"),
-            Listener::BadTls => ("{bad_tls_host}", "{bad_tls_port}"),
-        };
+        let (host_name, port_name) = listener.placeholders();
         text = text.replace(host_name, host).replace(port_name, &port.to_string());
     }
     text

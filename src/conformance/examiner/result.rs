@@ -4,7 +4,7 @@ use super::ledger::Ledger;
 use crate::conformance::case::Case;
 use crate::conformance::judge::{Context, Verdict, plots, verdict};
 use crate::conformance::log::{Connection, Fact, Log};
-use crate::conformance::result::{CaseResult, Line, Outcome, Plots};
+use crate::conformance::result::{CaseResult, Line};
 use crate::stratum::v1::hex;
 use crate::units::Timestamp;
 
@@ -34,7 +34,6 @@ pub(super) fn judged(
     });
     let (all, good) = shares.fold((0, 0), |(all, good), is_good| (all + 1, good + u32::from(is_good)));
     CaseResult {
-        outcome,
         summary,
         troubles,
         measured,
@@ -43,29 +42,7 @@ pub(super) fn judged(
         shares_good: good,
         plots: plots(log),
         transcript,
-        ..not_run(case, String::new())
-    }
-}
-
-/// Of a case that cannot be run here.
-pub(super) fn not_run(case: &Case, why: String) -> CaseResult {
-    CaseResult {
-        id: case.id.clone(),
-        title: case.title.clone(),
-        severity: case.severity,
-        outcome: Outcome::Inconclusive,
-        summary: why,
-        troubles: Vec::new(),
-        measured: Vec::new(),
-        seconds: 0.0,
-        shares: 0,
-        shares_good: 0,
-        pool: case.pool.clone(),
-        firmware: case.firmware.clone(),
-        judged: case.judged.clone(),
-        sources: case.sources.clone(),
-        plots: Plots::default(),
-        transcript: Vec::new(),
+        ..CaseResult::not_run(case, outcome, String::new())
     }
 }
 
