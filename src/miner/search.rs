@@ -6,10 +6,13 @@
 //!
 //! ```text
 //! k = q·E + r = 0, 1, 2, …, V·E - 1     E = 256^extranonce2_bytes, V = 2^(bits of the mask)
-//! extranonce2 = first + r   mod E
-//! version     = q + r       mod V       (each pair once: r is extranonce2, and for one r
-//!                                        every q is another version)
+//! extranonce2 = first + r               mod E
+//! version     = (first + q + r) · odd   mod V     (each pair once: r is extranonce2, and
+//!                                                  for one r every q is another version)
 //! ```
+//!
+//! `odd` makes every granted bit change within a few steps; counting up would
+//! take hours to reach the high ones.
 //!
 //! When all pairs are used the next slice of nonces follows, and after the last
 //! slice ntime plus one. Workers divide the slices among them, not extranonce2:
@@ -46,6 +49,10 @@ const BATCH_BITS_MAX: u32 = 11;
 
 /// And at least: each nonce of a batch costs as much as some ten hashes more.
 const BATCH_BITS_MIN: u32 = 9;
+
+/// `odd` above: 2^32 divided by the golden ratio, whose multiples lie evenly
+/// however many there are.
+const VERSION_STRIDE: u128 = 0x9e37_79b1;
 
 /// Nonces are hashed by so many: the lanes of the widest backend.
 const MULTIPLE: u64 = 16;
@@ -333,7 +340,8 @@ impl Search {
         self.extranonce2 = Extranonce2::new(own).expect("at most 32 bytes");
         let (rounds, rest) = (self.step / self.extranonce2_values(), self.step % self.extranonce2_values());
         let mask = self.version_mask.unwrap_or(0);
-        let batch = ((rounds + rest) % self.version_values()) as u32;
+        let count = u128::from(self.extranonce2_first) + rounds + rest;
+        let batch = (count * VERSION_STRIDE % self.version_values()) as u32;
         self.version_bits = spread(batch << self.batch_bits, mask);
         let root = self.job.merkle_root(own);
         let version = |index| self.job.version(self.version_bits | spread(index, mask), mask);
@@ -407,8 +415,22 @@ mod tests {
         let mut search = Search::new(Arc::new(job(1.0, 8)), Some(VERSION_MASK), Lane::ONLY, 0);
         let places = places(&mut search, 4);
         let bits: Vec<u32> = places.iter().map(|place| place.1).collect();
-        assert_eq!(bits, [0, 0x2000, 0x4000, 0x6000]);
+        assert_eq!(bits, [0, 0x0f36_2000, 0x1e6c_4000, 0x0da2_6000]);
         assert_eq!(places[3].0, [0, 0, 0, 0, 0, 0, 0, 3]);
+    }
+
+    #[test]
+    fn short_jobs_use_every_version_bit() {
+        let mut search = Search::new(Arc::new(job(1.0, 8)), Some(VERSION_MASK), Lane::ONLY, 0);
+        let (mut set, mut clear) = (0, 0);
+        for number in 0..20 {
+            set |= search.version_bits;
+            clear |= !search.version_bits;
+            let mut next = job(1.0, 8);
+            next.notice.prev_hash = [number; 32];
+            search.take_up(Arc::new(next), Some(VERSION_MASK));
+        }
+        assert_eq!((set & VERSION_MASK, clear & VERSION_MASK), (VERSION_MASK, VERSION_MASK));
     }
 
     #[test]
