@@ -25,6 +25,9 @@ const HANDSHAKE_LIMIT: Duration = Duration::from_secs(30);
 /// this long is gone, whatever TCP believes.
 const SILENCE_LIMIT: Duration = Duration::from_secs(150);
 
+/// How long the pool may take to end a session that the miner ends.
+const END_LIMIT: Duration = Duration::from_secs(1);
+
 /// A session this long was a good one: the next failure is a new trouble.
 const GOOD_SESSION: Seconds = Seconds(60.0);
 
@@ -167,6 +170,7 @@ impl Driver {
         self.progress.connected.store(false, Ordering::Relaxed);
         self.client.disconnected(&mut out);
         self.on_events(&mut out);
+        connection.end(END_LIMIT).await;
         (end, was_mining)
     }
 

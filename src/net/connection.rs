@@ -12,7 +12,7 @@ use std::pin::Pin;
 use std::task::{Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::lines::{LineTooLong, Lines};
@@ -138,11 +138,24 @@ impl Connection {
         }
         if self.outbox.len() > UNSENT_BYTES_MAX { Err(ConnectionError::Stuck) } else { Ok(()) }
     }
+
+    /// Ends it in order: says no more, and lets the pool finish, for `limit` at
+    /// most. A socket that is closed over unread bytes sends RST instead, which
+    /// looks like a crash.
+    pub async fn end(mut self, limit: Duration) {
+        let finish = async {
+            self.stream.shutdown().await?;
+            let mut unread = [0; 4096];
+            while self.stream.read(&mut unread).await? > 0 {}
+            io::Result::Ok(())
+        };
+        // It has ended either way.
+        let _ = tokio::time::timeout(limit, finish).await;
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
     use super::*;
@@ -152,6 +165,19 @@ mod tests {
         let url = PoolUrl { host: "127.0.0.1".into(), port: listener.local_addr().unwrap().port() };
         let (ours, theirs) = tokio::join!(dial(&url, Duration::from_secs(5)), listener.accept());
         (ours.unwrap(), theirs.unwrap().0)
+    }
+
+    #[tokio::test]
+    async fn an_end_over_unread_bytes_is_in_order() {
+        let (ours, mut theirs) = pair().await;
+        theirs.write_all(&[b'x'; 10_000]).await.unwrap();
+        let pool = async {
+            let heard = theirs.read(&mut [0; 10]).await;
+            drop(theirs);
+            heard
+        };
+        let (heard, ()) = tokio::join!(pool, ours.end(Duration::from_secs(60)));
+        assert_eq!(heard.unwrap(), 0, "FIN");
     }
 
     #[tokio::test]
