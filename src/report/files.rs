@@ -24,7 +24,7 @@ pub enum FolderError {
         source: std::io::Error,
     },
     /// A file cannot be read.
-    #[error("cannot read {path}: {source}", path = path.display())]
+    #[error("cannot read {path}: {source}; name the report.json in the folder that --out gave", path = path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -32,7 +32,7 @@ pub enum FolderError {
         source: std::io::Error,
     },
     /// A file is no report.
-    #[error("{path}: {source}; is it a report.json of `adit check`?", path = path.display())]
+    #[error("{path} is no report of `adit check`: {source}; name the report.json in the folder that --out gave", path = path.display())]
     NoReport {
         /// The file.
         path: PathBuf,

@@ -232,3 +232,16 @@ fn an_export_of_nothing_writes_nothing() {
         ["export", "--what", "shares", "--data", data.to_str().unwrap(), "--out", nowhere.to_str().unwrap()];
     check_refused(&adit(&export), SURROUNDINGS, &["cannot write", nowhere.to_str().unwrap()]);
 }
+
+#[test]
+fn an_examination_needs_somebody_to_examine() {
+    check_refused(&adit(&["check"]), USAGE, &["--v1 0.0.0.0:3333", "--pool stratum+tcp://HOST:PORT"]);
+    check_refused(&adit(&["check", "--suite", "full"]), USAGE, &["--v1 ", "--pool "]);
+    let dir = tempfile::tempdir().unwrap();
+    let no_report = dir.path().join("report.json");
+    std::fs::write(&no_report, "{}").unwrap();
+    let no_report = no_report.to_str().unwrap();
+    let compare = |before: &str| adit(&["check", "--compare", before, no_report]);
+    check_refused(&compare("no.json"), USAGE, &["cannot read no.json", "report.json in the folder"]);
+    check_refused(&compare(no_report), USAGE, &["is no report of `adit check`", "--out"]);
+}

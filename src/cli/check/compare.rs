@@ -9,7 +9,9 @@ use crate::report::{Comparison, ReportFolder, comparison_page, read_json};
 /// Compares two reports; fails when something got worse.
 pub(super) fn compare(files: &[PathBuf], out: Option<&Path>, json: bool) -> Result<(), Failure> {
     let [before, after] = files else {
-        return Err(Failure::Usage(anyhow::anyhow!("--compare takes two files: BEFORE AFTER")));
+        return Err(Failure::Usage(anyhow::anyhow!(
+            "--compare takes two reports: --compare 2.8/report.json 2.9/report.json"
+        )));
     };
     let read = |path: &Path| read_json(path).map_err(|error| Failure::Usage(error.into()));
     let comparison = Comparison::of(&read(before)?, &read(after)?);

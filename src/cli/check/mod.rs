@@ -37,7 +37,7 @@ Exit codes: 0 no case failed, 1 a case failed (or got worse), 2 wrong usage, 3 n
 a port is taken, or the examination ended early. More: docs/check.md, docs/check-pool.md")]
 pub(super) struct Check {
     /// Be the pool at this address, and examine the miner that connects
-    #[arg(long, value_name = "ADDR", value_parser = address, required_unless_present_any = ["pool", "list", "explain", "compare", "matrix"])]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     v1: Option<SocketAddr>,
     /// Be the miner, and examine this pool, stratum+tcp://HOST:PORT
     #[arg(long, value_name = "URL", conflicts_with_all = ["v1", "suite", "cases", "against", "list", "explain", "compare"])]

@@ -20,10 +20,13 @@ const FINDING_CHARS: usize = 160;
 
 /// Examines the miner that connects.
 pub(super) fn run(check: Check, catalogue: &Catalogue) -> Result<(), Failure> {
-    let (cases, selection) = catalogue.choose(check.suite, &check.case)?;
     let Some(listen) = check.v1 else {
-        return Err(Failure::Usage(anyhow::anyhow!("--v1 ADDR says where the miner will connect")));
+        return Err(Failure::Usage(anyhow::anyhow!(
+            "adit check examines a miner or a pool; say which. For a miner, be its pool: --v1 0.0.0.0:3333, and point \
+             the device at port 3333 of this machine. For a pool: --pool stratum+tcp://HOST:PORT"
+        )));
     };
+    let (cases, selection) = catalogue.choose(check.suite, &check.case)?;
     let deviations = match &check.against {
         Some(path) => Deviations::read(path, |id| catalogue.known(id).map(|_| ()))
             .map_err(|error| Failure::Usage(error.into()))?,
