@@ -8,7 +8,7 @@
 //! | row | modules |
 //! |---|---|
 //! | values | [`units`], [`hash`], [`block`], [`event`] |
-//! | rules, pure | [`stratum`], [`pool`], [`miner`], [`energy`] |
+//! | rules, pure | [`stratum`], [`pool`], [`miner`], [`energy`], [`conformance`] |
 //! | edges | [`chain`], [`store`], [`metrics`], [`net`] |
 //! | drivers | [`server`], [`mine`], [`swarm`], [`check`], [`tap`], [`mod@bench`] |
 //! | faces | [`web`], [`report`], [`config`], [`cli`] |
