@@ -97,3 +97,31 @@ crate() {
     [[ -x $home/bin/$1 ]] || die "crate $1 $2 did not bring '$1'"
     echo "$home/bin/$1"
 }
+
+# examine SECONDS ADIT FLAG..: start `adit check` at a free port in the
+# background, for so long at most. Sets $examination, its process, and $address,
+# where it waits for a miner; what it says is in $SCRATCH/check.log.
+examine() {
+    timeout --kill-after=10 "$1" "$2" check --v1 127.0.0.1:0 "${@:3}" >"$SCRATCH/check.log" 2>&1 &
+    examination=$!
+    address=
+    for _ in $(seq 200); do
+        address=$(grep -om1 '127\.0\.0\.1:[0-9]*' "$SCRATCH/check.log" || true)
+        [[ -z $address ]] || return 0
+        kill -0 "$examination" 2>/dev/null || break
+        sleep 0.1
+    done
+    cat "$SCRATCH/check.log" >&2
+    die "adit check did not say where it listens"
+}
+
+# examined WHAT: wait for what `examine` began, and show it; die of WHAT unless
+# all is well.
+examined() {
+    local code=0
+    wait "$examination" || code=$?
+    cat "$SCRATCH/check.log"
+    ((code == 0)) || die "$1: adit check exited with $code"
+    # Exit code 0 is no failure; here nothing may stay open either.
+    ! grep '^inconclusive' "$SCRATCH/check.log" >/dev/null || die "$1: not everything was decided"
+}
