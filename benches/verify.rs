@@ -13,7 +13,8 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use adit::block::root;
-use adit::hash::batch::{self, BACKENDS, Backend};
+use adit::hash::backend::{Batch, available, find, names};
+use adit::hash::batch;
 use adit::hash::{Hash, Prefix, fold_branch, sha256d_header};
 use sha2::{Digest, Sha256};
 
@@ -72,12 +73,12 @@ impl Shares {
     }
 
     /// `size` at once, with `backend` or what the library would take.
-    fn in_batches(&self, size: usize, prefix: &Prefix, backend: Option<&Backend>) -> Vec<Hash> {
+    fn in_batches(&self, size: usize, prefix: &Prefix, backend: Option<&Batch>) -> Vec<Hash> {
         let mut hashes = vec![Hash::default(); SHARES];
         for (coinbases, out) in self.coinbases.chunks(size).zip(hashes.chunks_mut(size)) {
             let tails: Vec<&[u8]> = coinbases.iter().map(|coinbase| &coinbase[prefix.len()..]).collect();
             match backend {
-                Some(backend) => backend.tails(prefix, &tails, out),
+                Some(backend) => backend.tails(prefix.absorbed(), &tails, out),
                 None => batch::tails(prefix, &tails, out),
             }
             match backend {
@@ -172,8 +173,8 @@ fn compare(title: &str, mut cases: Vec<Case<'_>>) {
 }
 
 fn main() {
-    for backend in BACKENDS.iter().filter(|backend| !backend.is_available()) {
-        println!("SKIPPED, this CPU lacks it: {}", backend.name);
+    for name in names().filter(|name| find(name).is_err()) {
+        println!("SKIPPED, this CPU lacks it: {name}");
     }
     let shares = Shares::new();
     let hashes = shares.by_reference();
@@ -183,9 +184,8 @@ fn main() {
         Case::new("one by one", SHARES, &hashes, || shares.singly(&nothing)),
         Case::new("one by one, prefix cached", SHARES, &hashes, || shares.singly(&cached)),
     ];
-    let backends = BACKENDS.iter().filter(|backend| backend.is_available());
-    for backend in backends.map(|backend| Some(*backend)).chain([None]) {
-        let name = backend.map_or("as chosen", |backend| backend.name);
+    let backends = available().filter_map(|backend| Some((backend.name(), Some(backend.batch()?))));
+    for (name, backend) in backends.chain([("as chosen", None)]) {
         for size in [1, 8, 16, 32, 64] {
             let (shares, nothing) = (&shares, &nothing);
             let run = move || shares.in_batches(size, nothing, backend);

@@ -1,13 +1,16 @@
-//! The ways to hash many headers that this CPU may offer, in one table.
+//! The ways to hash that this CPU may offer, in one table.
 //!
-//! A backend answers one question about a range of headers: which of them have
+//! Its first columns are scans. They answer one question about a range of headers: which of them have
 //! a last hash word that may meet the target? It writes a bit for each header
 //! and neither branches nor calls anything when one is set. The full 256-bit
 //! comparison is done outside, on those few, with [`words`].
 //!
+//! The last column is whole hashes, of many messages side by side or of one: [`Batch`].
+//! What only feeds the rounds of a scan has none.
+//!
 //! A backend that this CPU lacks cannot be had: rows come out of the table only
 //! through [`available`] and [`find`], which detect first. Its functions may
-//! therefore be called, and the calls below are the only ones.
+//! therefore be called, and the methods of [`Backend`] and [`Batch`] do.
 //!
 //! A new backend is one file and one row. Every test and bench walks the table.
 //!
@@ -22,6 +25,7 @@ mod lanes;
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod batch;
 mod constants;
 #[cfg(target_arch = "x86_64")]
 #[macro_use]
@@ -37,6 +41,7 @@ mod scalar;
 mod sha_ni;
 pub mod words;
 
+pub use batch::{Absorbed, Batch};
 pub use midstates::{LANES, Midstates};
 pub use operations::Operations;
 use operations::{NONCES, VERSIONS};
@@ -73,11 +78,19 @@ pub struct Backend {
     versions: Option<Versions>,
     /// Where it is known what limits it: for nonces, for versions.
     operations: Option<(Operations, Operations)>,
+    batch: Option<Batch>,
 }
 
 /// All of them, from the one that runs everywhere to the one that is likely the fastest.
 static BACKENDS: &[Backend] = &[
-    Backend { name: "scalar", detected: || true, nonces: scalar::nonces, versions: None, operations: None },
+    Backend {
+        name: "scalar",
+        detected: || true,
+        nonces: scalar::nonces,
+        versions: None,
+        operations: None,
+        batch: Some(batch::SCALAR),
+    },
     #[cfg(target_arch = "x86_64")]
     Backend {
         name: "avx2",
@@ -85,6 +98,7 @@ static BACKENDS: &[Backend] = &[
         nonces: avx2::nonces,
         versions: Some(avx2::versions),
         operations: Some((NONCES.avx2(), VERSIONS.avx2())),
+        batch: Some(batch::AVX2),
     },
     #[cfg(target_arch = "x86_64")]
     Backend {
@@ -93,6 +107,7 @@ static BACKENDS: &[Backend] = &[
         nonces: sha_ni::nonces,
         versions: None,
         operations: Some((operations::SHA_NI, operations::SHA_NI)),
+        batch: Some(batch::SHA_NI),
     },
     #[cfg(target_arch = "x86_64")]
     Backend {
@@ -101,6 +116,7 @@ static BACKENDS: &[Backend] = &[
         nonces: avx512::nonces,
         versions: Some(avx512::versions),
         operations: Some((NONCES.avx512(), VERSIONS.avx512())),
+        batch: Some(batch::AVX512),
     },
     #[cfg(target_arch = "x86_64")]
     Backend {
@@ -109,6 +125,7 @@ static BACKENDS: &[Backend] = &[
         nonces: fed::avx2::nonces,
         versions: Some(fed::avx2::versions),
         operations: Some((operations::SHA_NI, operations::SHA_NI)),
+        batch: None,
     },
     #[cfg(target_arch = "x86_64")]
     Backend {
@@ -121,6 +138,7 @@ static BACKENDS: &[Backend] = &[
         nonces: fed::avx512::nonces,
         versions: Some(fed::avx512::versions),
         operations: Some((operations::SHA_NI, operations::SHA_NI)),
+        batch: None,
     },
 ];
 
@@ -173,6 +191,12 @@ impl Backend {
     #[must_use]
     pub fn operations(&self, versions: bool) -> Option<Operations> {
         self.operations.map(|(for_nonces, for_versions)| if versions { for_versions } else { for_nonces })
+    }
+
+    /// How it hashes messages, where that is not another backend's way.
+    #[must_use]
+    pub fn batch(&self) -> Option<&Batch> {
+        self.batch.as_ref()
     }
 
     /// Which of the nonces from `first` on may meet the target; see the top.

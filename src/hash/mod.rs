@@ -16,13 +16,11 @@ mod select;
 mod sha256;
 
 pub use adit_kernels as backend;
+pub use adit_kernels::words::Hash;
 pub use adit_kernels::{Backend, UnknownBackend};
 pub use scan::{HeaderScan, Hit, VersionScan};
 pub use select::{Choice, Speed, calibrate, chosen, force};
 pub use sha256::{Prefix, sha256d, sha256d_header, sha256d_pair};
-
-/// 32 bytes as SHA-256 returns them.
-pub type Hash = [u8; 32];
 
 /// The merkle root above `leaf` at position 0, given its branch from the bottom up.
 ///

@@ -1,6 +1,6 @@
 //! The scan: which headers of a range meet a target.
 
-use adit_kernels::words::double_hash;
+use adit_kernels::words::{double_hash, to_bytes};
 use adit_kernels::{ANSWER_BYTES, Backend, LANES, Midstates, PER_BYTE, Work};
 
 use super::sha256::Prefix;
@@ -35,7 +35,7 @@ impl HeaderScan {
     /// Prepares a scan; the nonce in `header` is ignored.
     #[must_use]
     pub fn new(header: &[u8; 80]) -> Self {
-        Self { midstate: Prefix::of(&header[..64]).state(), words: words_before_nonce(header) }
+        Self { midstate: Prefix::of(&header[..64]).absorbed().state, words: words_before_nonce(header) }
     }
 
     /// Tries up to `count` nonces from `start` on, wrapping at 2^32, and appends
@@ -167,11 +167,7 @@ fn candidates(answer: &[u8]) -> impl Iterator<Item = u64> {
 /// The hash of one header, by the reference.
 #[cold]
 fn hash(midstate: [u32; 8], words: [u32; 3], nonce: u32) -> Hash {
-    let mut hash = [0; 32];
-    for (bytes, word) in hash.as_chunks_mut::<4>().0.iter_mut().zip(double_hash(midstate, words, nonce)) {
-        *bytes = word.to_be_bytes();
-    }
-    hash
+    to_bytes(double_hash(midstate, words, nonce))
 }
 
 /// The last bytes of a header before its nonce, as SHA-256 reads them.

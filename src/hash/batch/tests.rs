@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use adit_kernels::{available, names};
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 
@@ -12,16 +13,29 @@ fn reference(message: &[u8]) -> Hash {
 }
 
 /// Runs `with` for each backend of this CPU.
-fn each(with: impl Fn(&Backend)) {
-    BACKENDS.iter().filter(|backend| backend.is_available()).for_each(|backend| with(backend));
+fn each(with: impl Fn(&Batch)) {
+    available().filter_map(|backend| backend.batch()).for_each(with);
 }
 
 /// Past the capture of test output: what was not tested must be seen.
 #[test]
 fn says_what_is_skipped() {
-    for backend in BACKENDS {
-        let ran = if backend.is_available() { "tested" } else { "SKIPPED, this CPU lacks it" };
-        writeln!(std::io::stderr(), "hash::batch {}: {ran}", backend.name).unwrap();
+    for name in names() {
+        let ran = match find(name).map(adit_kernels::Backend::batch) {
+            Ok(Some(_)) => "tested",
+            Ok(None) => "has no way of its own",
+            Err(_) => "SKIPPED, this CPU lacks it",
+        };
+        writeln!(std::io::stderr(), "hash::batch {name}: {ran}").unwrap();
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn the_order_names_backends() {
+    for name in [FOR_ONE, FOR_FEW, FOR_MANY].concat() {
+        assert!(names().any(|known| known == name), "{name}");
+        assert!(find(name).map_or(true, |backend| backend.batch().is_some()), "{name}");
     }
 }
 
@@ -70,6 +84,14 @@ fn check_tails(messages: &[Vec<u8>], common: usize, hash: impl Fn(&Prefix, &[&[u
     assert_eq!(out, expected, "{} messages with {common} bytes in common", messages.len());
 }
 
+/// In two parts, the first as long as what is in common.
+fn check_parts(message: &[u8], common: usize, hash: impl Fn(&Prefix, &[&[u8]]) -> Hash) {
+    let prefix = Prefix::of(&message[..common]);
+    let (left, right) = message.split_at(common);
+    let hashed = hash(&prefix, &[&left[prefix.len()..], right]);
+    assert_eq!(hashed, reference(message), "{} bytes, cut at {common}", message.len());
+}
+
 fn messages(count: usize, common: usize, length: usize) -> Vec<Vec<u8>> {
     let all = bytes::<300>(7);
     let message = |n| [&all[..common], &bytes::<300>(n)[..length - common]].concat();
@@ -84,7 +106,7 @@ fn any_number_of_messages() {
             check_pairs(count, |pairs, out| backend.pairs(pairs, out));
             check_fold(count, 3, |nodes, branch| backend.fold(nodes, branch));
             check_tails(&messages(count, 70, 250), 70, |prefix, tails, out| {
-                backend.tails(prefix, tails, out)
+                backend.tails(prefix.absorbed(), tails, out)
             });
         });
         check_headers(count, headers);
@@ -108,7 +130,10 @@ fn any_length() {
         for common in [0, length.min(64), length] {
             each(|backend| {
                 let messages = messages(3, common, length);
-                check_tails(&messages, common, |prefix, tails, out| backend.tails(prefix, tails, out));
+                check_parts(&messages[0], common, |prefix, parts| backend.parts(prefix.absorbed(), parts));
+                check_tails(&messages, common, |prefix, tails, out| {
+                    backend.tails(prefix.absorbed(), tails, out)
+                });
             });
         }
     }
@@ -137,10 +162,10 @@ fn published_examples() {
             .collect();
         let expected: Hash = Sha256::digest(&first).into();
         each(|backend| {
-            let count = backend.lanes + 1;
+            let count = backend.lanes() + 1;
             let mut out = vec![Hash::default(); count];
-            backend.tails(&Prefix::of(&[]), &vec![message.as_bytes(); count], &mut out);
-            assert_eq!(out, vec![expected; count], "{}, {} bytes", backend.name, message.len());
+            backend.tails(Prefix::of(&[]).absorbed(), &vec![message.as_bytes(); count], &mut out);
+            assert_eq!(out, vec![expected; count], "{backend:?}, {} bytes", message.len());
         });
         assert_eq!(crate::hash::sha256d(message.as_bytes()), expected);
     }
@@ -149,7 +174,7 @@ fn published_examples() {
 #[test]
 #[should_panic(expected = "one length")]
 fn a_batch_has_one_length() {
-    SCALAR.tails(&Prefix::of(&[]), &[b"a", b"ab"], &mut [Hash::default(); 2]);
+    tails(&Prefix::of(&[]), &[b"a", b"ab"], &mut [Hash::default(); 2]);
 }
 
 #[test]
@@ -178,12 +203,12 @@ proptest! {
             headers.iter().map(|bytes| [*bytes.first_chunk().unwrap(), *bytes.last_chunk().unwrap()]).collect();
         let nodes: Vec<Hash> = pairs.iter().map(|pair| reference(pair.as_flattened())).collect();
         each(|backend| {
-            check_tails(&messages, common, |prefix, tails, out| backend.tails(prefix, tails, out));
+            check_tails(&messages, common, |prefix, tails, out| backend.tails(prefix.absorbed(), tails, out));
             let mut out = vec![Hash::default(); headers.len()];
             backend.headers(&headers, &mut out);
-            assert_eq!(out, expected, "{}", backend.name);
+            assert_eq!(out, expected, "{backend:?}");
             backend.pairs(&pairs, &mut out);
-            assert_eq!(out, nodes, "{}", backend.name);
+            assert_eq!(out, nodes, "{backend:?}");
         });
     }
 }

@@ -1,8 +1,7 @@
 //! One message at a time by the `sha2` crate: the reference, and what runs everywhere.
 
-use super::super::Hash;
-use super::super::sha256::{BLOCK, INITIAL, compress, second_state, to_bytes};
 use super::kernel::Kernel;
+use crate::words::{BLOCK, Hash, INITIAL, compress_bytes, to_bytes};
 
 /// No vectors.
 pub(super) struct Scalar;
@@ -16,7 +15,7 @@ const NODE_PADDING_BLOCK: [u8; BLOCK] = {
 };
 
 fn absorb(mut state: [u32; 8], block: &[u8; BLOCK]) -> [u32; 8] {
-    compress(&mut state, block);
+    compress_bytes(&mut state, block);
     state
 }
 
@@ -49,7 +48,11 @@ impl Kernel for Scalar {
     }
 
     unsafe fn second(first: Self::State) -> Self::State {
-        second_state(first)
+        let mut block = [0; BLOCK];
+        block[..32].copy_from_slice(&to_bytes(first));
+        block[32] = 0x80;
+        block[62] = 1;
+        absorb(INITIAL, &block)
     }
 
     unsafe fn store(state: Self::State, out: &mut [Hash]) {

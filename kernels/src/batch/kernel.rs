@@ -6,8 +6,8 @@
 //! at most that many messages; empty lanes repeat the last message, and what
 //! they give is thrown away.
 
-use super::super::Hash;
-use super::super::sha256::{BLOCK, INITIAL, K, Prefix, header_padding};
+use super::Absorbed;
+use crate::words::{BLOCK, Hash, INITIAL, K, sigma_0, sigma_1};
 
 /// The most lanes that a kernel has.
 pub(super) const LANES_MAX: usize = 32;
@@ -20,10 +20,10 @@ pub(super) const NODE_PADDING: [u32; 64] = {
     words[15] = 512;
     let mut n = 16;
     while n < 64 {
-        let (w1, w14) = (words[n - 15], words[n - 2]);
-        let sigma0 = w1.rotate_right(7) ^ w1.rotate_right(18) ^ (w1 >> 3);
-        let sigma1 = w14.rotate_right(17) ^ w14.rotate_right(19) ^ (w14 >> 10);
-        words[n] = words[n - 16].wrapping_add(sigma0).wrapping_add(words[n - 7]).wrapping_add(sigma1);
+        words[n] = words[n - 16]
+            .wrapping_add(sigma_0(words[n - 15]))
+            .wrapping_add(words[n - 7])
+            .wrapping_add(sigma_1(words[n - 2]));
         n += 1;
     }
     n = 0;
@@ -50,7 +50,7 @@ pub(super) use sixteen;
 ///
 /// # Safety
 /// To call any of it, the CPU must have the instructions that the implementing
-/// file enables; [`super::Backend::is_available`] tells.
+/// file enables.
 pub(super) trait Kernel {
     /// Messages side by side, at most [`LANES_MAX`].
     const LANES: usize;
@@ -78,6 +78,13 @@ pub(super) trait Kernel {
 
     /// Writes the hash of each lane that `out` has room for.
     unsafe fn store(state: Self::State, out: &mut [Hash]);
+}
+
+/// Writes the padding of an 80-byte message into its second block.
+fn header_padding(block: &mut [u8; BLOCK]) {
+    block[16] = 0x80;
+    block[62] = 2;
+    block[63] = 0x80;
 }
 
 /// Double SHA-256 of block headers.
@@ -127,17 +134,17 @@ pub(super) unsafe fn fold<S: Kernel>(nodes: &mut [Hash], branch: &[Hash]) {
 /// Double SHA-256 of messages that begin with `prefix`; `tails` are what
 /// follows the bytes it covers, all of one length.
 #[inline(always)]
-pub(super) unsafe fn tails<S: Kernel>(prefix: &Prefix, tails: &[&[u8]], out: &mut [Hash]) {
+pub(super) unsafe fn tails<S: Kernel>(prefix: &Absorbed, tails: &[&[u8]], out: &mut [Hash]) {
     let last = tails.len() - 1;
     let length = tails[last].len();
-    let bits = ((prefix.len() + length) as u64 * 8).to_be_bytes();
+    let bits = ((prefix.bytes + length) as u64 * 8).to_be_bytes();
     let whole = length / BLOCK;
     // The end mark and the length in bits need nine bytes.
     let blocks = (length + 9).div_ceil(BLOCK);
     let mut ends = [[0; BLOCK]; LANES_MAX];
     // SAFETY: the caller has the instructions.
     unsafe {
-        let mut state = S::splat(&prefix.state());
+        let mut state = S::splat(&prefix.state);
         for at in 0..whole {
             let block = |lane: usize| tails[lane.min(last)][at * BLOCK..].first_chunk().expect("whole");
             state = S::absorb(state, block);
@@ -162,14 +169,14 @@ pub(super) unsafe fn tails<S: Kernel>(prefix: &Prefix, tails: &[&[u8]], out: &mu
 
 /// Double SHA-256 of one message that begins with `prefix` and goes on in `parts`.
 #[inline(always)]
-pub(super) unsafe fn parts<S: Kernel>(prefix: &Prefix, parts: &[&[u8]]) -> Hash {
+pub(super) unsafe fn parts<S: Kernel>(prefix: &Absorbed, parts: &[&[u8]]) -> Hash {
     let mut block = [0; BLOCK];
     let mut filled = 0;
-    let mut total = prefix.len();
+    let mut total = prefix.bytes;
     let mut hash = [Hash::default()];
     // SAFETY: the caller has the instructions.
     unsafe {
-        let mut state = S::splat(&prefix.state());
+        let mut state = S::splat(&prefix.state);
         for part in parts {
             total += part.len();
             let mut rest = *part;

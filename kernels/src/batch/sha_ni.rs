@@ -4,11 +4,10 @@
 //! it, while another could begin every second cycle. So one message leaves half
 //! of the unit idle; four fill it.
 
-use std::arch::x86_64::*;
+use core::arch::x86_64::*;
 
-use super::super::Hash;
-use super::super::sha256::{BLOCK, INITIAL, K};
 use super::kernel::{Kernel, NODE_PADDING, sixteen};
+use crate::words::{BLOCK, Hash, INITIAL, K};
 
 /// `LANES` messages, interleaved.
 pub(super) struct ShaNi<const LANES: usize>;

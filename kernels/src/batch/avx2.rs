@@ -1,9 +1,9 @@
 //! Eight messages in each vector of 256 bits (AVX2).
 
-use std::arch::x86_64::*;
+use core::arch::x86_64::*;
 
-use super::super::Hash;
 use super::lanes::{Lanes, Vector};
+use crate::words::Hash;
 
 /// One vector: eight messages.
 pub(super) type Avx2 = Lanes<__m256i, 1>;

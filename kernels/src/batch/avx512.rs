@@ -1,12 +1,9 @@
 //! Sixteen messages in each vector of 512 bits (AVX-512 F and BW).
 
-use std::arch::x86_64::*;
+use core::arch::x86_64::*;
 
-use super::super::Hash;
 use super::lanes::{Lanes, Vector};
-
-/// Words in a vector.
-pub(super) const LANES: usize = 16;
+use crate::words::Hash;
 
 /// One vector.
 pub(super) type One = Lanes<__m512i, 1>;
@@ -42,7 +39,7 @@ unsafe fn transpose(rows: [__m512i; 4]) -> [__m512i; 4] {
 }
 
 impl Vector for __m512i {
-    const LANES: usize = LANES;
+    const LANES: usize = 16;
 
     #[inline(always)]
     unsafe fn splat(word: u32) -> Self {

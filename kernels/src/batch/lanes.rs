@@ -6,9 +6,8 @@
 
 use std::marker::PhantomData;
 
-use super::super::Hash;
-use super::super::sha256::{BLOCK, INITIAL, K};
 use super::kernel::{Kernel, NODE_PADDING, sixteen};
+use crate::words::{BLOCK, Hash, INITIAL, K};
 
 /// The vector instructions that SHA-256 needs.
 ///
