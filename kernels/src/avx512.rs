@@ -114,54 +114,9 @@ fn lanes(group: &Group, word: usize, lane: usize) -> Vector {
     unsafe { _mm512_loadu_si512(group[word].as_ptr().cast()) }
 }
 
-#[target_feature(enable = "avx512f,avx512bw")]
-pub(crate) fn nonces(work: &Work, first: u32, candidates: &mut [u8]) {
-    let constants = Constants::of_nonces(work.midstate, work.words, work.top);
-    let mut nonces =
-        add(splat(first), _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
-    macro_rules! begin {
-        ($c:ident, $s:ident, $w:ident) => {
-            let nonce = swap_bytes(nonces);
-            nonces = add(nonces, splat(16));
-            macro_rules! word {
-                ($i:literal) => {
-                    splat($c.start[$i])
-                };
-            }
-            start_round_4!($s, word, nonce);
-            $w[3] = nonce;
-        };
-    }
-    macro_rules! feed {
-        ($c:ident, $i:literal) => {
-            splat($c.midstate[$i])
-        };
-    }
-    pipelined!(constants, begin, feed, 18, candidates.as_chunks_mut::<2>().0);
-}
-
-#[target_feature(enable = "avx512f,avx512bw")]
-pub(crate) fn versions(midstates: &Midstates, nonce: u32, top: u32, candidates: &mut [u8]) {
-    let constants = Constants::of_versions(midstates.words(), nonce, top);
-    let parts = || midstates.groups().flat_map(|group| (0..LANES).step_by(16).map(move |lane| (group, lane)));
-    let mut ahead = parts();
-    // Where the last group has no next one, it is hashed once more for nothing.
-    let mut part = parts().next().expect("there are midstates");
-    macro_rules! begin {
-        ($c:ident, $s:ident, $w:ident) => {
-            part = ahead.next().unwrap_or(part);
-            macro_rules! word {
-                ($i:literal) => {
-                    lanes(part.0, $i, part.1)
-                };
-            }
-            start_round_4!($s, word, splat(nonce.swap_bytes()));
-        };
-    }
-    macro_rules! feed {
-        ($c:ident, $i:literal) => {
-            lanes(part.0, 8 + $i, part.1)
-        };
-    }
-    pipelined!(constants, begin, feed, 64, candidates.as_chunks_mut::<2>().0);
-}
+scans_of_lanes!(
+    "avx512f,avx512bw",
+    pipelined,
+    16,
+    _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
+);

@@ -216,3 +216,74 @@ macro_rules! pipelined {
         }
     };
 }
+
+/// Defines `nonces` and `versions` over a vector of `$lanes` lanes, whose numbers `$count` is;
+/// `$chains` is one of the two above.
+macro_rules! scans_of_lanes {
+    ($features:literal, $chains:ident, $lanes:literal, $count:expr) => {
+        #[target_feature(enable = $features)]
+        pub(crate) fn nonces(work: &Work, first: u32, candidates: &mut [u8]) {
+            let constants = Constants::of_nonces(work.midstate, work.words, work.top);
+            let mut nonces = add(splat(first), $count);
+            macro_rules! begin {
+                ($c:ident, $s:ident, $w:ident) => {
+                    let nonce = swap_bytes(nonces);
+                    nonces = add(nonces, splat($lanes));
+                    macro_rules! word {
+                        ($i:literal) => {
+                            splat($c.start[$i])
+                        };
+                    }
+                    start_round_4!($s, word, nonce);
+                    $w[3] = nonce;
+                };
+            }
+            macro_rules! feed {
+                ($c:ident, $i:literal) => {
+                    splat($c.midstate[$i])
+                };
+            }
+            $chains!(
+                constants,
+                begin,
+                feed,
+                18,
+                candidates.as_chunks_mut::<{ $lanes / crate::PER_BYTE }>().0
+            );
+        }
+
+        #[target_feature(enable = $features)]
+        pub(crate) fn versions(midstates: &Midstates, nonce: u32, top: u32, candidates: &mut [u8]) {
+            let constants = Constants::of_versions(midstates.words(), nonce, top);
+            let parts = || {
+                midstates.groups().flat_map(|group| (0..LANES).step_by($lanes).map(move |lane| (group, lane)))
+            };
+            let mut ahead = parts();
+            // Where the last group has no next one, it is hashed once more for nothing.
+            let mut part = parts().next().expect("there are midstates");
+            macro_rules! begin {
+                ($c:ident, $s:ident, $w:ident) => {
+                    part = ahead.next().unwrap_or(part);
+                    macro_rules! word {
+                        ($i:literal) => {
+                            lanes(part.0, $i, part.1)
+                        };
+                    }
+                    start_round_4!($s, word, splat(nonce.swap_bytes()));
+                };
+            }
+            macro_rules! feed {
+                ($c:ident, $i:literal) => {
+                    lanes(part.0, 8 + $i, part.1)
+                };
+            }
+            $chains!(
+                constants,
+                begin,
+                feed,
+                64,
+                candidates.as_chunks_mut::<{ $lanes / crate::PER_BYTE }>().0
+            );
+        }
+    };
+}
