@@ -94,12 +94,18 @@ impl Hash {
     }
 }
 
+/// Letters of the longest name of a backend.
+fn names_width() -> usize {
+    backend::names().map(str::len).max().unwrap_or_default()
+}
+
 /// All backends, and whether this CPU has them.
 fn list() -> String {
     let available: Vec<&str> = backend::available().map(backend::Backend::name).collect();
+    let width = names_width();
     let lines = backend::names().map(|name| {
         let state = if available.contains(&name) { "available" } else { "SKIPPED: this CPU lacks it" };
-        format!("{name:<8} {state}")
+        format!("{name:<width$} {state}")
     });
     lines.collect::<Vec<_>>().join("\n")
 }
@@ -109,8 +115,9 @@ fn text(report: &Report, choice: &Choice, forced: bool) -> String {
     let mut line = |line: String| {
         let _ = writeln!(text, "{line}");
     };
+    let width = names_width();
     line(format!(
-        "{:<8} {:<8} {:>7}  {:>8} {:>8} {:>8}  {:>8}  {:>6}  {:>8}  {:>7}",
+        "{:<width$} {:<8} {:>7}  {:>8} {:>8} {:>8}  {:>8}  {:>6}  {:>8}  {:>7}",
         "backend", "mode", "threads", "MH/s", "min", "max", "by wall", "x sha2", "of limit", "J/MH"
     ));
     for row in &report.rows {
@@ -118,7 +125,7 @@ fn text(report: &Report, choice: &Choice, forced: bool) -> String {
         let share = row.share_of_limit.map_or_else(|| "-".into(), |share| format!("{:.0} %", share * 100.0));
         let joules = row.joules_per_mh.map_or_else(|| "-".into(), |joules| format!("{joules:.3}"));
         line(format!(
-            "{backend:<8} {mode:<8} {threads:>7}  {mhs_median:>8.2} {mhs_min:>8.2} {mhs_max:>8.2}  \
+            "{backend:<width$} {mode:<8} {threads:>7}  {mhs_median:>8.2} {mhs_min:>8.2} {mhs_max:>8.2}  \
              {mhs_wall:>8.2}  {ratio_to_sha2:>6.2}  {share:>8}  {joules:>7}"
         ));
     }
@@ -143,7 +150,7 @@ fn text(report: &Report, choice: &Choice, forced: bool) -> String {
             let (all, all_name) = operations.all;
             let (some, some_name) = operations.some;
             line(format!(
-                "  {:<8} {mode:<8} {:>2} headers: {all} x {all_name}, of which {some} x {some_name}: {:.1} MH/s",
+                "  {:<width$} {mode:<8} {:>2} headers: {all} x {all_name}, of which {some} x {some_name}: {:.1} MH/s",
                 backend.name(),
                 operations.headers,
                 limit.hashes_per_second / 1e6
