@@ -11,9 +11,16 @@
 //! other four. With versions the words of the first hash are known, so those of
 //! the second are spread over both halves, each well ahead of the round that it is for.
 
+/// Operations of vectors in a pass: for the words with their constants, and to take over and place
+/// them. A test counts them.
+pub(crate) const WIDE: [u32; 2] = [949, 124];
+pub(crate) const WIDE_VERSIONS: [u32; 2] = [489, 78];
+pub(crate) const NARROW: [u32; 2] = [1729, 124];
+pub(crate) const NARROW_VERSIONS: [u32; 2] = [889, 78];
+
 macro_rules! wide_1 {
     () => {
-        steps!(
+        steps! {
             gather 0 enter_first 0 enter_first 4 p0 4 p1 4 p2 4 p3 4 p4 4 gather 4 p5 4 p6 4 p7 4 p0 6 p1 6
             p2 6 p3 6 p4 6 spread 0 p5 6 p6 6 spread 2 p7 6 spread 4 p0 8 p1 8 spread 6 p2 8 p3 8 m1 16
             m2 16 p4 8 m3 16 p5 8 m4 16 m5 16 m1 17 p6 8 m2 17 p7 8 m3 17 m4 17 p0 10 m5 17 p1 10 m1 18
@@ -44,13 +51,13 @@ macro_rules! wide_1 {
             m3 57 p6 58 m4 57 p7 58 p0 60 m5 57 p1 60 m1 58 p2 60 m2 58 p3 60 m3 58 p4 60 m4 58 p5 60 p6 60
             m5 58 m1 59 p7 60 m2 59 p0 62 m3 59 p1 62 m4 59 p2 62 p3 62 m5 59 p4 62 m1 60 p5 62 m2 60 p6 62
             m3 60 p7 62 m4 60 leave_first 0 leave_first 4 m5 60
-        );
+        }
     };
 }
 
 macro_rules! wide_2 {
     () => {
-        steps!(
+        steps! {
             begin 0 enter_second 0 enter_second 4 m1 18 q0 0 m2 18 q1 0 m4 18 m5 18 q2 0 m2 19 m3 19 m4 19
             q3 0 m5 19 q4 0 m2 20 m3 20 q5 0 m4 20 q6 0 q7 0 m5 20 q0 2 m2 21 m3 21 q1 2 m4 21 q2 2 m5 21
             q3 2 m2 22 m3 22 q4 2 m4 22 q5 2 q6 2 m5 22 q7 2 m2 23 m3 23 q0 4 m4 23 q1 4 q2 4 m5 23 q3 4
@@ -81,13 +88,13 @@ macro_rules! wide_2 {
             q6 56 m1 61 q7 56 m2 61 q0 58 m3 61 q1 58 m4 61 q2 58 q3 58 m5 61 q4 58 m1 62 q5 58 m2 62 q6 58
             m3 62 q7 58 q0 60 m4 62 q1 60 q2 60 m5 62 m1 63 q3 60 m2 63 q4 60 m3 63 q5 60 q6 60 m4 63 q7 60
             leave_second 0 m5 63 leave_second 4
-        );
+        }
     };
 }
 
 macro_rules! wide_versions_1 {
     () => {
-        steps!(
+        steps! {
             gather 0 enter_first 0 enter_first 4 p0 4 p1 4 p2 4 p3 4 p4 4 p5 4 p6 4 p7 4 p0 6 p1 6 p2 6
             p3 6 p4 6 gather 4 p5 6 p6 6 p7 6 p0 8 p1 8 p2 8 p3 8 p4 8 p5 8 p6 8 p7 8 p0 10 p1 10 p2 10
             p3 10 p4 10 spread 0 p5 10 p6 10 p7 10 spread 2 p0 12 p1 12 p2 12 spread 4 p3 12 p4 12 p5 12
@@ -111,13 +118,13 @@ macro_rules! wide_versions_1 {
             m5 35 p1 58 p2 58 p3 58 m1 36 p4 58 p5 58 m2 36 p6 58 m3 36 p7 58 p0 60 p1 60 m4 36 p2 60 p3 60
             p4 60 m5 36 p5 60 m1 37 p6 60 p7 60 m2 37 p0 62 p1 62 m3 37 p2 62 p3 62 m4 37 p4 62 p5 62 p6 62
             m5 37 p7 62 leave_first 0 leave_first 4
-        );
+        }
     };
 }
 
 macro_rules! wide_versions_2 {
     () => {
-        steps!(
+        steps! {
             begin 0 enter_second 0 enter_second 4 q0 0 q1 0 q2 0 q3 0 q4 0 q5 0 q6 0 q7 0 q0 2 q1 2 q2 2
             q3 2 m1 38 q4 2 m2 38 q5 2 q6 2 m3 38 q7 2 m4 38 q0 4 q1 4 q2 4 m5 38 m1 39 q3 4 m2 39 q4 4
             q5 4 m3 39 q6 4 m4 39 q7 4 q0 6 q1 6 m5 39 q2 6 m1 40 q3 6 q4 6 m2 40 q5 6 m3 40 q6 6 q7 6
@@ -142,13 +149,13 @@ macro_rules! wide_versions_2 {
             q3 54 q4 54 q5 54 q6 54 q7 54 q0 56 q1 56 q2 56 q3 56 q4 56 q5 56 q6 56 q7 56 q0 58 q1 58 q2 58
             q3 58 q4 58 q5 58 q6 58 q7 58 q0 60 q1 60 q2 60 q3 60 q4 60 q5 60 q6 60 q7 60 leave_second 0
             leave_second 4
-        );
+        }
     };
 }
 
 macro_rules! narrow_1 {
     () => {
-        steps!(
+        steps! {
             gather 0 enter_first 0 p0 4 p1 4 p2 4 p3 4 p0 6 p1 6 gather 4 p2 6 p3 6 p0 8 p1 8 p2 8 p3 8
             p0 10 p1 10 spread 0 p2 10 p3 10 spread 2 p0 12 spread 4 p1 12 p2 12 spread 6 p3 12 p0 14 m1 16
             m2 16 p1 14 m3 16 p2 14 m4 16 m5 16 m1 17 p3 14 m2 17 p0 16 m3 17 m4 17 p1 16 m5 17 p2 16 m1 18
@@ -179,13 +186,13 @@ macro_rules! narrow_1 {
             m2 57 p4 54 m3 57 p5 54 m4 57 p6 54 p7 54 m5 57 p4 56 m1 58 p5 56 m2 58 p6 56 m3 58 p7 56 m4 58
             p4 58 p5 58 m5 58 m1 59 p6 58 m2 59 p7 58 m3 59 p4 60 m4 59 p5 60 p6 60 m5 59 p7 60 m1 60 p4 62
             m2 60 p5 62 m3 60 p6 62 m4 60 p7 62 leave_first 4 m5 60
-        );
+        }
     };
 }
 
 macro_rules! narrow_2 {
     () => {
-        steps!(
+        steps! {
             begin 0 enter_second 0 q0 0 m1 18 q1 0 m2 18 q2 0 m4 18 m5 18 q3 0 m2 19 m3 19 m4 19 q0 2 m5 19
             q1 2 m2 20 m3 20 q2 2 m4 20 q3 2 q0 4 m5 20 q1 4 m2 21 m3 21 q2 4 m4 21 q3 4 m5 21 q0 6 m2 22
             m3 22 q1 6 m4 22 q2 6 q3 6 m5 22 q0 8 m2 23 m3 23 q1 8 m4 23 q2 8 q3 8 m5 23 q0 10 m2 24 m3 24
@@ -216,13 +223,13 @@ macro_rules! narrow_2 {
             q4 52 m5 60 q5 52 m1 61 q6 52 m2 61 q7 52 m3 61 q4 54 m4 61 q5 54 q6 54 m5 61 q7 54 m1 62 q4 56
             m2 62 q5 56 m3 62 q6 56 q7 56 m4 62 q4 58 q5 58 m5 62 m1 63 q6 58 m2 63 q7 58 m3 63 q4 60 q5 60
             m4 63 q6 60 q7 60 m5 63 leave_second 4
-        );
+        }
     };
 }
 
 macro_rules! narrow_versions_1 {
     () => {
-        steps!(
+        steps! {
             gather 0 enter_first 0 p0 4 p1 4 p2 4 p3 4 p0 6 p1 6 p2 6 p3 6 p0 8 p1 8 p2 8 p3 8 p0 10 p1 10
             gather 4 p2 10 p3 10 p0 12 p1 12 p2 12 p3 12 p0 14 p1 14 p2 14 p3 14 p0 16 p1 16 p2 16 p3 16
             p0 18 p1 18 spread 0 p2 18 p3 18 p0 20 spread 2 p1 20 p2 20 p3 20 spread 4 p0 22 p1 22 p2 22
@@ -246,13 +253,13 @@ macro_rules! narrow_versions_1 {
             p6 50 p7 50 m5 35 p4 52 p5 52 p6 52 m1 36 p7 52 p4 54 m2 36 p5 54 m3 36 p6 54 p7 54 p4 56 m4 36
             p5 56 p6 56 p7 56 m5 36 p4 58 m1 37 p5 58 p6 58 m2 37 p7 58 p4 60 m3 37 p5 60 p6 60 m4 37 p7 60
             p4 62 p5 62 m5 37 p6 62 p7 62 leave_first 4
-        );
+        }
     };
 }
 
 macro_rules! narrow_versions_2 {
     () => {
-        steps!(
+        steps! {
             begin 0 enter_second 0 q0 0 q1 0 q2 0 q3 0 m1 38 q0 2 m2 38 m3 38 q1 2 m4 38 q2 2 m5 38 m1 39
             m2 39 q3 2 m3 39 m4 39 q0 4 m5 39 q1 4 m1 40 m2 40 q2 4 m3 40 m4 40 q3 4 m5 40 m1 41 q0 6 m2 41
             m3 41 q1 6 m4 41 q2 6 m5 41 q3 6 m1 42 m2 42 m3 42 q0 8 m4 42 q1 8 m5 42 m1 43 q2 8 m2 43 m3 43
@@ -277,6 +284,74 @@ macro_rules! narrow_versions_2 {
             q6 46 q7 46 q4 48 q5 48 q6 48 q7 48 q4 50 q5 50 q6 50 q7 50 q4 52 q5 52 q6 52 q7 52 q4 54 q5 54
             q6 54 q7 54 q4 56 q5 56 q6 56 q7 56 q4 58 q5 58 q6 58 q7 58 q4 60 q5 60 q6 60 q7 60
             leave_second 4
-        );
+        }
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{NARROW, NARROW_VERSIONS, WIDE, WIDE_VERSIONS};
+    use crate::constants::{KNOWN, TERM_2, TERM_7, TERM_15, TERM_16, first_terms, second_terms};
+
+    type Step = (&'static str, usize);
+
+    /// A list as values.
+    macro_rules! steps {
+        ($($name:ident $t:literal)*) => { [$((stringify!($name), $t)),*] };
+    }
+
+    /// Operations of a list. `terms` are those of its words; a rotate and an exclusive or of three are so many.
+    fn operations(list: &[Step], terms: fn(usize) -> u8, rotate: u32, xor_3: u32) -> [u32; 2] {
+        let (mut words, mut places) = (0, 0);
+        for &(name, t) in list {
+            let has = |term: u8| u32::from(terms(t) & term != 0);
+            match name {
+                "m1" => words += has(TERM_15) * 2 * rotate,
+                "m2" => words += has(TERM_15) * (1 + xor_3),
+                "m3" => words += has(TERM_2) * 2 * rotate,
+                "m4" => {
+                    let sum = [TERM_2, TERM_7, TERM_15, TERM_16, KNOWN].map(has).iter().sum::<u32>();
+                    words += has(TERM_2) * (1 + xor_3) + sum - 1;
+                }
+                "m5" => {
+                    words += 1;
+                    // Two unpacks for a pair, or for a last word by itself.
+                    let ends_pair = t % 2 == 1 || !list.contains(&("m5", t + 1));
+                    places += 2 * u32::from(ends_pair);
+                }
+                "spread" => (words, places) = (words + 2, places + 2),
+                "gather" => places += 8 + 4,
+                _ => {}
+            }
+        }
+        [words, places]
+    }
+
+    #[test]
+    fn the_operations_are_counted() {
+        // The words of the first list are always of the second hash.
+        let check = |lists: [&[Step]; 2], terms: fn(usize) -> u8, [rotate, xor_3]: [u32; 2], expected| {
+            let first = operations(lists[0], second_terms, rotate, xor_3);
+            let second = operations(lists[1], terms, rotate, xor_3);
+            assert_eq!([first[0] + second[0], first[1] + second[1]], expected);
+        };
+        check([&wide_1!(), &wide_2!()], first_terms, [1, 1], WIDE);
+        check([&wide_versions_1!(), &wide_versions_2!()], second_terms, [1, 1], WIDE_VERSIONS);
+        check([&narrow_1!(), &narrow_2!()], first_terms, [3, 2], NARROW);
+        check([&narrow_versions_1!(), &narrow_versions_2!()], second_terms, [3, 2], NARROW_VERSIONS);
+    }
+
+    #[test]
+    fn both_orders_do_the_same() {
+        let check = |wide: [&[Step]; 2], narrow: [&[Step]; 2]| {
+            let sorted = |lists: [&[Step]; 2]| {
+                let mut steps = lists.concat();
+                steps.sort_unstable();
+                steps
+            };
+            assert_eq!(sorted(wide), sorted(narrow));
+        };
+        check([&wide_1!(), &wide_2!()], [&narrow_1!(), &narrow_2!()]);
+        check([&wide_versions_1!(), &wide_versions_2!()], [&narrow_versions_1!(), &narrow_versions_2!()]);
+    }
 }

@@ -18,6 +18,11 @@
 //! vector instructions, take the compiler some ten seconds that no other change
 //! should cost, and so that tests and debug builds run them optimised.
 
+#![cfg_attr(
+    not(target_arch = "x86_64"),
+    expect(dead_code, unused_macros, unused_imports, reason = "what vectors share has no user here yet")
+)]
+
 #[macro_use]
 mod lanes;
 
@@ -124,7 +129,7 @@ static BACKENDS: &[Backend] = &[
         detected: || is_x86_feature_detected!("sha") && is_x86_feature_detected!("avx2"),
         nonces: fed::avx2::nonces,
         versions: Some(fed::avx2::versions),
-        operations: Some((operations::SHA_NI, operations::SHA_NI)),
+        operations: Some((operations::fed(fed_order::NARROW), operations::fed(fed_order::NARROW_VERSIONS))),
         batch: None,
     },
     #[cfg(target_arch = "x86_64")]
@@ -137,7 +142,7 @@ static BACKENDS: &[Backend] = &[
         },
         nonces: fed::avx512::nonces,
         versions: Some(fed::avx512::versions),
-        operations: Some((operations::SHA_NI, operations::SHA_NI)),
+        operations: Some((operations::fed(fed_order::WIDE), operations::fed(fed_order::WIDE_VERSIONS))),
         batch: None,
     },
 ];

@@ -50,9 +50,16 @@ impl Calls {
     }
 }
 
-/// With the SHA extensions, whoever computes the message: from round 4 of the first hash to round 61 of the second, two at a time.
+/// With the SHA extensions: from round 4 of the first hash to round 61 of the second, two at a time.
 pub(crate) const SHA_NI: Operations =
     Operations { headers: 1, all: (61, "sha256rnds2"), some: (61, "sha256rnds2") };
+
+/// The same beside so many operations of vectors for eight headers: see `fed_order.rs`.
+#[cfg(target_arch = "x86_64")]
+pub(crate) const fn fed([words, places]: [u32; 2]) -> Operations {
+    let rounds = 8 * SHA_NI.all.0;
+    Operations { headers: 8, all: (rounds + words + places, "vpaddd ymm"), some: (rounds, "sha256rnds2") }
+}
 
 #[cfg(test)]
 mod tests {
