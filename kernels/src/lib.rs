@@ -15,8 +15,8 @@
 //! A new backend is one file and one row. Every test and bench walks the table.
 //!
 //! This is a package of its own because its loops, unrolled to thousands of
-//! vector instructions, take the compiler some ten seconds that no other change
-//! should cost, and so that tests and debug builds run them optimised.
+//! vector instructions, take the compiler about a minute of CPU time that no other
+//! change should cost, and so that tests and debug builds run them optimised.
 
 #![cfg_attr(
     not(target_arch = "x86_64"),
