@@ -26,6 +26,9 @@ const FOUND_MAX: usize = 64;
 /// The longest nap of a throttled thread, and the most work it may make up for.
 const NAP_MAX: Duration = Duration::from_millis(50);
 
+/// The work of a throttled thread between two naps, as long as it should take.
+const BURST: Duration = Duration::from_millis(2);
+
 /// What the threads shall do.
 #[derive(Debug, Clone)]
 enum Order {
@@ -181,10 +184,11 @@ impl Throttle {
         Self { hashes_per_second: hashes_per_second.max(1.0), due: Instant::now() }
     }
 
-    /// Hashes between two naps: a fifth of the longest nap's worth.
+    /// Hashes between two naps. A fast CPU is done with them at once, so their
+    /// shares come together: few enough that nobody can tell.
     fn glance(&self) -> u64 {
-        let nap = self.hashes_per_second * NAP_MAX.as_secs_f64() / 5.0;
-        (nap as u64).clamp(1, GLANCE)
+        let burst = self.hashes_per_second * BURST.as_secs_f64();
+        (burst as u64).clamp(1, GLANCE)
     }
 
     fn pace(&mut self, hashes: u64) {
