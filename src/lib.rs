@@ -8,9 +8,9 @@
 //! | row | modules |
 //! |---|---|
 //! | values | [`units`], [`hash`], [`block`], [`event`] |
-//! | rules, pure | [`stratum`], [`pool`], [`miner`], [`energy`], [`conformance`] |
+//! | rules, pure | [`stratum`], [`pool`], [`miner`], [`energy`], [`spread`], [`conformance`] |
 //! | edges | [`chain`], [`store`], [`metrics`], [`net`] |
-//! | drivers | [`server`], [`mine`], [`swarm`], [`check`], [`tap`], [`mod@bench`] |
+//! | drivers | [`server`], [`mine`], [`swarm`], [`check`], [`tap`], [`mod@bench`], [`study`] |
 //! | faces | [`web`], [`report`], [`config`], [`cli`] |
 #![warn(missing_docs)]
 
@@ -31,8 +31,10 @@ pub mod net;
 pub mod pool;
 pub mod report;
 pub mod server;
+pub mod spread;
 pub mod store;
 pub mod stratum;
+pub mod study;
 pub mod swarm;
 pub mod tap;
 pub mod units;

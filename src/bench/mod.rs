@@ -1,4 +1,4 @@
-//! Measuring how fast this machine hashes, for `adit bench`.
+//! Measuring this machine, for `adit bench`: how fast it hashes, how fast the world model runs (`spread`).
 //!
 //! Rates are per second of CPU time of the threads, so that a busy machine does
 //! not look like a slow program; what the clock on the wall shows stands beside
@@ -6,6 +6,7 @@
 //! clock that changes its speed changes all of them.
 
 mod limit;
+mod spread;
 mod surroundings;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,6 +15,7 @@ use std::time::Instant;
 use rustix::time::{ClockId, clock_gettime};
 
 pub use limit::{Limit, Port};
+pub use spread::{SpreadSpeed, spread};
 pub use surroundings::{Energy, hyper_threads};
 
 use crate::hash::backend::{self, Backend, Midstates, Work};

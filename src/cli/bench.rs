@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::{Args, Subcommand};
 
 use super::{Failure, interrupted, print, runtime};
-use crate::bench::{HashBench, Limit, Report, Row, hashing, hyper_threads, thread_seconds};
+use crate::bench::{HashBench, Limit, Report, Row, hashing, hyper_threads, spread, thread_seconds};
 use crate::hash::{self, Choice, backend};
 
 #[derive(Debug, Args)]
@@ -20,6 +20,34 @@ pub(super) struct Bench {
 enum What {
     /// How fast each hash backend scans, beside the sha2 crate and the CPU's limit
     Hash(Hash),
+    /// How fast the world model runs: days, hours, and many runs on all cores
+    Spread(Spread),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  adit bench spread
+  adit bench spread --runs 1000 --json")]
+struct Spread {
+    /// Runs by hours on all cores
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    runs: u32,
+    /// Print as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Spread {
+    fn run(&self) -> Result<(), Failure> {
+        let speed = spread(self.runs);
+        if self.json {
+            print(serde_json::to_string(&speed).map_err(Failure::surroundings)?);
+        } else {
+            print(speed);
+        }
+        Ok(())
+    }
 }
 
 #[derive(Debug, Args)]
@@ -49,8 +77,10 @@ struct Hash {
 
 impl Bench {
     pub(super) fn run(self, backend: Option<&str>) -> Result<(), Failure> {
-        let What::Hash(bench) = self.what;
-        bench.run(backend)
+        match self.what {
+            What::Hash(bench) => bench.run(backend),
+            What::Spread(bench) => bench.run(),
+        }
     }
 }
 

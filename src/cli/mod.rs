@@ -12,6 +12,8 @@ mod mine;
 mod record;
 mod replay;
 mod serve;
+mod site;
+mod spread;
 mod swarm;
 
 use std::io::IsTerminal as _;
@@ -66,6 +68,10 @@ enum Command {
     Diff(diff::Diff),
     /// Measure what this machine can do
     Bench(bench::Bench),
+    /// Tell where hashrate goes, and what its spread does to the network
+    Spread(spread::Spread),
+    /// Tell what one mining site costs and earns
+    Site(site::Site),
     /// Write the ledger of a data directory as CSV or Parquet
     Export(export::Export),
 }
@@ -82,6 +88,14 @@ enum Failure {
 }
 
 impl Failure {
+    /// The error itself, where the exit code is decided elsewhere.
+    fn into_error(self) -> anyhow::Error {
+        match self {
+            Self::No => anyhow::anyhow!("the answer is no"),
+            Self::Usage(error) | Self::Surroundings(error) => error,
+        }
+    }
+
     fn surroundings(error: impl Into<anyhow::Error>) -> Self {
         Self::Surroundings(error.into())
     }
@@ -132,6 +146,8 @@ pub fn main() -> ExitCode {
         Command::Record(record) => record.run(),
         Command::Replay(replay) => replay.run(),
         Command::Diff(diff) => diff.run(),
+        Command::Spread(spread) => spread.run(),
+        Command::Site(site) => site.run(),
         Command::Export(export) => export.run(),
     };
     match result {

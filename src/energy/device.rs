@@ -32,6 +32,11 @@ pub enum Cooling {
     Hydro,
 }
 
+impl Cooling {
+    /// Every way and its word in the files.
+    pub const ALL: [(&'static str, Self); 2] = [("air", Self::Air), ("hydro", Self::Hydro)];
+}
+
 /// A model of mining machine, as its maker specifies it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Device {
@@ -92,7 +97,7 @@ impl Device {
             hashrate: Hashrate::from_terahashes(terahashes),
             power: Watts(power),
             efficiency_j_per_th,
-            cooling: row.one_of("cooling", &[("air", Cooling::Air), ("hydro", Cooling::Hydro)])?,
+            cooling: row.one_of("cooling", &Cooling::ALL)?,
             spec_source: row.some_text("spec_source")?.to_owned(),
             spec_status: row.one_of("spec_status", &Status::ALL)?,
         })

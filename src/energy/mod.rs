@@ -48,4 +48,5 @@ pub use meter::EnergyMeter;
 pub use region::{Region, RegionCode};
 pub use site::Site;
 pub use table::{DataError, DataFile, Status};
+pub(crate) use table::{Row, Table};
 pub use tariff::{Price, PriceBasis, Role, Tariff};

@@ -209,6 +209,12 @@ impl Region {
         }
     }
 
+    /// Makes power cost `price` at all times: charged rows go, and the three prices are one.
+    pub fn set_price(&mut self, price: UsdPerKwh) {
+        self.tariffs.retain(|tariff| tariff.role != Role::Charged);
+        (self.price_low, self.price_mid, self.price_high) = (price, price, price);
+    }
+
     /// Gives the region a row. The caller has checked it against the others.
     pub(super) fn add_tariff(&mut self, tariff: Tariff) {
         self.tariffs.push(tariff);

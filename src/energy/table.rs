@@ -31,6 +31,11 @@ pub struct DataError {
 }
 
 impl DataError {
+    /// An error about a file as a whole.
+    pub(crate) fn of(file: &str, reason: String) -> Self {
+        Self { file: file.to_owned(), place: String::new(), reason }
+    }
+
     /// The file as named by its [`DataFile`].
     #[must_use]
     pub fn file(&self) -> &str {
@@ -64,7 +69,7 @@ impl Status {
 
 /// A parsed file whose header has all wanted columns. Columns beyond those
 /// are ignored, so that a user can keep remarks beside the numbers.
-pub(super) struct Table<'a> {
+pub(crate) struct Table<'a> {
     file: DataFile<'a>,
     columns: Vec<(&'static str, usize)>,
     records: Vec<csv::StringRecord>,
@@ -73,7 +78,7 @@ pub(super) struct Table<'a> {
 impl<'a> Table<'a> {
     /// Splits `file` into rows. The first of `wanted` is the key by which
     /// errors name a row.
-    pub(super) fn read(file: DataFile<'a>, wanted: &[&'static str]) -> Result<Self, DataError> {
+    pub(crate) fn read(file: DataFile<'a>, wanted: &[&'static str]) -> Result<Self, DataError> {
         let fail = |line: Option<u64>, reason: String| DataError {
             file: file.name.to_owned(),
             place: line.map(|line| format!("line {line}: ")).unwrap_or_default(),
@@ -115,19 +120,19 @@ impl<'a> Table<'a> {
     }
 
     /// The rows in file order.
-    pub(super) fn rows(&self) -> impl Iterator<Item = Row<'_>> {
+    pub(crate) fn rows(&self) -> impl Iterator<Item = Row<'_>> {
         self.records.iter().map(|record| Row { table: self, record })
     }
 
     /// An error about the file as a whole.
-    pub(super) fn error(&self, reason: impl Into<String>) -> DataError {
+    pub(crate) fn error(&self, reason: impl Into<String>) -> DataError {
         DataError { file: self.file.name.to_owned(), place: String::new(), reason: reason.into() }
     }
 }
 
 /// One row: getters that check, and errors that name the cell.
 #[derive(Clone, Copy)]
-pub(super) struct Row<'a> {
+pub(crate) struct Row<'a> {
     table: &'a Table<'a>,
     record: &'a csv::StringRecord,
 }
@@ -138,13 +143,13 @@ impl<'a> Row<'a> {
     /// # Panics
     /// When `column` is not among those that [`Table::read`] was given: a bug
     /// here, not in the file.
-    pub(super) fn text(&self, column: &str) -> &'a str {
+    pub(crate) fn text(&self, column: &str) -> &'a str {
         let (_, at) = self.table.columns.iter().find(|(name, _)| *name == column).expect("a wanted column");
         &self.record[*at]
     }
 
     /// The cell as text, not empty.
-    pub(super) fn some_text(&self, column: &str) -> Result<&'a str, DataError> {
+    pub(crate) fn some_text(&self, column: &str) -> Result<&'a str, DataError> {
         match self.text(column) {
             "" => Err(self.error(format!("{column} is empty"))),
             text => Ok(text),
@@ -153,7 +158,7 @@ impl<'a> Row<'a> {
 
     /// The cell as a number within `range`; `hint` says what may have gone
     /// wrong when it is outside.
-    pub(super) fn number(
+    pub(crate) fn number(
         &self,
         column: &str,
         range: RangeInclusive<f64>,
@@ -168,12 +173,12 @@ impl<'a> Row<'a> {
     }
 
     /// The cell as whatever `T` parses; `wanted` names it with its article.
-    pub(super) fn parse<T: FromStr>(&self, column: &str, wanted: &str) -> Result<T, DataError> {
+    pub(crate) fn parse<T: FromStr>(&self, column: &str, wanted: &str) -> Result<T, DataError> {
         self.some_text(column)?.parse().map_err(|_| self.wrong(column, &format!("is not {wanted}")))
     }
 
     /// The cell as one of a list of words.
-    pub(super) fn one_of<T: Copy>(&self, column: &str, words: &[(&str, T)]) -> Result<T, DataError> {
+    pub(crate) fn one_of<T: Copy>(&self, column: &str, words: &[(&str, T)]) -> Result<T, DataError> {
         let text = self.some_text(column)?;
         words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or_else(|| {
             let known: Vec<_> = words.iter().map(|(word, _)| *word).collect();
@@ -182,7 +187,7 @@ impl<'a> Row<'a> {
     }
 
     /// `Err` that repeats the cell and says what is wrong with it.
-    pub(super) fn wrong(&self, column: &str, problem: &str) -> DataError {
+    pub(crate) fn wrong(&self, column: &str, problem: &str) -> DataError {
         let text = self.text(column);
         let shown: String = text.chars().take(CELL_SHOWN_CHARS).collect();
         let cut = if shown.len() < text.len() { "..." } else { "" };
@@ -190,7 +195,7 @@ impl<'a> Row<'a> {
     }
 
     /// An error about the row as a whole.
-    pub(super) fn error(&self, reason: impl fmt::Display) -> DataError {
+    pub(crate) fn error(&self, reason: impl fmt::Display) -> DataError {
         let key: String = self.record[self.table.columns[0].1].chars().take(CELL_SHOWN_CHARS).collect();
         let key = if key.is_empty() { key } else { format!(" ({key})") };
         DataError {
@@ -201,7 +206,7 @@ impl<'a> Row<'a> {
     }
 
     /// The line on which the row begins, the header's being 1.
-    pub(super) fn line(&self) -> u64 {
+    pub(crate) fn line(&self) -> u64 {
         self.record.position().map_or(0, |position| line_at(self.table.file.text, position))
     }
 }

@@ -12,6 +12,7 @@
 
 pub mod against;
 pub mod compare;
+mod document;
 pub mod escape;
 #[cfg(test)]
 mod example;
@@ -21,6 +22,7 @@ mod page;
 mod plot;
 pub mod source;
 pub mod transcript;
+pub mod world;
 
 use std::collections::BTreeMap;
 

@@ -15,5 +15,6 @@ mod program;
 mod protocol;
 mod session_model;
 mod session_rules;
+mod spread;
 mod tap;
 mod tidy;

@@ -15,9 +15,9 @@ use source::Source;
 /// may stand here before its module exists.
 const LAYERS: &[(&str, &[&str])] = &[
     ("values", &["units", "hash", "block", "event"]),
-    ("rules", &["stratum", "pool", "miner", "energy", "conformance"]),
+    ("rules", &["stratum", "pool", "miner", "energy", "spread", "conformance"]),
     ("edges", &["chain", "store", "metrics", "net"]),
-    ("drivers", &["server", "mine", "swarm", "check", "tap", "bench"]),
+    ("drivers", &["server", "mine", "swarm", "check", "tap", "bench", "study"]),
     ("faces", &["web", "report", "config", "demo", "cli"]),
 ];
 
@@ -31,6 +31,7 @@ const WITHIN_A_ROW: &[(&str, &[&str])] = &[
     ("event", &["units", "hash", "block"]),
     ("pool", &["stratum"]),
     ("miner", &["stratum"]),
+    ("spread", &["energy"]),
     ("conformance", &["stratum", "miner"]),
     ("swarm", &["mine"]),
     ("demo", &["web", "config"]),

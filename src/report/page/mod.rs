@@ -11,7 +11,6 @@ use std::fmt::Write as _;
 
 use super::escape::html;
 use super::{Report, Standing, Verdict};
-use crate::hash::sha256d;
 use crate::units::Hashrate;
 
 pub use comparison::comparison_page;
@@ -57,17 +56,7 @@ pub fn page(report: &Report) -> String {
 
 /// A document around `body`; `title` is escaped already.
 fn document(title: &str, body: &str) -> String {
-    // Not to be guessed by who wrote what is in the body.
-    let nonce: String = sha256d(body.as_bytes())[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-    format!(
-        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; \
-         style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; base-uri 'none'; form-action 'none'\">\n\
-         <meta name=\"referrer\" content=\"no-referrer\">\n<link rel=\"icon\" href=\"data:,\">\n\
-         <title>{title}</title>\n<style nonce=\"{nonce}\">\n{STYLE}</style>\n<body>\n{body}\n\
-         <script nonce=\"{nonce}\">\n{SCRIPT}</script>\n</body>\n</html>\n"
-    )
+    super::document::document(title, body, STYLE, SCRIPT)
 }
 
 /// The answer in one line.

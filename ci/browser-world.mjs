@@ -1,0 +1,178 @@
+// Opens the pages of a study in Chromium, moves the slider, and holds the page's
+// numbers against summary.csv; ci/browser calls it.
+//
+// Usage: node world.mjs CHROMIUM PROFILE FOLDER [FOLDER FOR SCREENSHOTS]
+// FOLDER has a/report.html, a/summary.csv and diff.html.
+
+import { chromium } from 'playwright-core';
+import fs from 'node:fs';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+const [executablePath, profile, folder, shots] = process.argv.slice(2);
+const SCREENS = [
+  { name: 'laptop', width: 1280, height: 800, colorScheme: 'light' },
+  { name: 'laptop-dark', width: 1280, height: 800, colorScheme: 'dark' },
+  { name: 'phone', width: 375, height: 812, colorScheme: 'light' },
+  { name: 'small-phone', width: 320, height: 568, colorScheme: 'dark' },
+];
+const problems = [];
+let where = '';
+const check = (good, text) => {
+  if (!good) problems.push(`${where}: ${text}`);
+};
+
+const context = await chromium.launchPersistentContext(profile, {
+  executablePath,
+  headless: true,
+  args: [
+    '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+    '--disable-background-networking', '--disable-component-update', '--disable-sync',
+  ],
+});
+
+async function open(file, screen) {
+  where = `${file} on ${screen.name}`;
+  const page = await context.newPage();
+  const here = where;
+  const note = text => problems.push(`${here}: ${text}`);
+  page.on('console', message => {
+    if (['error', 'warning'].includes(message.type())) note(`console ${message.type()}: ${message.text()}`);
+  });
+  page.on('pageerror', error => note(`script error: ${error.message}`));
+  page.on('dialog', dialog => note(`a dialog: ${dialog.message()}`));
+  const address = pathToFileURL(path.resolve(folder, file)).href;
+  page.on('request', request => {
+    const url = request.url();
+    if (url.split('#')[0] !== address && !url.startsWith('data:')) note(`a request for ${url}`);
+  });
+  await page.setViewportSize({ width: screen.width, height: screen.height });
+  await page.emulateMedia({ colorScheme: screen.colorScheme });
+  await page.goto(address);
+  check(await page.evaluate(() => window.pwned === undefined), 'a text of the scenario ran as a script');
+  return page;
+}
+
+async function fits(page, when) {
+  const { wide, room } = await page.evaluate(() => ({
+    wide: document.documentElement.scrollWidth,
+    room: document.documentElement.clientWidth,
+  }));
+  check(wide <= room, `${when}: ${wide} px wide on a screen of ${room}`);
+}
+
+async function shot(page, name, whole = true) {
+  if (shots) await page.screenshot({ path: path.join(shots, `${name}.png`), fullPage: whole });
+}
+
+const classes = page =>
+  page.evaluate(() => [...document.querySelectorAll('[data-region]')].map(spot => spot.getAttribute('class')).join());
+
+async function report(screen) {
+  const page = await open('a/report.html', screen);
+  await fits(page, 'at first');
+  await shot(page, `world-${screen.name}`);
+  await shot(page, `world-top-${screen.name}`, false);
+  const slider = page.locator('#when');
+  const date = () => page.locator('output.day').textContent();
+  const [last, before] = [await date(), await classes(page)];
+  // By keyboard, as one without a mouse does.
+  await slider.focus();
+  await page.keyboard.press('Home');
+  const first = await date();
+  check(first < last, `the slider goes from ${first} to ${last}`);
+  check((await slider.getAttribute('aria-valuetext')) === first, 'the slider does not say its day');
+  check((await classes(page)) !== before, 'the map does not change with the day');
+  await page.keyboard.press('ArrowRight');
+  check((await date()) > first, 'an arrow does not move the slider');
+  check((await page.locator('td.n').first().textContent()).includes('%'), 'the table of regions is empty');
+  await page.keyboard.press('End');
+  check((await date()) === last, 'the slider does not come back');
+  const seen = new Set();
+  for (const radio of await page.locator('input[name="metric"]').all()) {
+    await radio.check();
+    const keys = await page.locator('#keys').textContent();
+    check(!/NaN|undefined|Infinity/.test(keys), `the legend says ${keys}`);
+    seen.add(`${keys} ${await classes(page)}`);
+    await fits(page, `the map of ${await radio.getAttribute('value')}`);
+    await shot(page, `world-map-${await radio.getAttribute('value')}-${screen.name}`, false);
+  }
+  check(seen.size === 4, `four maps look like ${seen.size}`);
+  for (const figure of await page.locator('figure').all()) {
+    const text = await figure.textContent();
+    check(!/NaN|undefined|Infinity/.test(text), `a figure says ${text.slice(0, 200)}`);
+    const picture = figure.locator('svg');
+    const size = (await picture.count()) === 1 && await picture.boundingBox();
+    check(size && size.width > 200 && size.height > 80, `a picture of ${JSON.stringify(size)}: ${text.slice(0, 60)}`);
+    const label = await picture.getAttribute('aria-label');
+    check(label && !/NaN|undefined|Infinity/.test(label), `a picture is called ${label}`);
+  }
+  const options = await page.locator('#country option').count();
+  check(options > 10, `only ${options} countries`);
+  const title = () => page.locator('#country-hashrate h3').textContent();
+  const largest = await title();
+  await page.locator('#country').selectOption({ index: 3 });
+  check((await title()) !== largest, 'another country looks the same');
+  await page.evaluate(() => document.querySelectorAll('details').forEach(box => { box.open = true; }));
+  await fits(page, 'with everything open');
+  // On paper nothing is cut off.
+  await page.emulateMedia({ media: 'print' });
+  await fits(page, 'in print');
+  await page.close();
+}
+
+// Every number of the page is the one of the file, digit by digit.
+async function numbers() {
+  const page = await open('a/report.html', SCREENS[0]);
+  const data = await page.evaluate(() => JSON.parse(document.getElementById('numbers').textContent));
+  await page.close();
+  const [header, ...rows] = fs.readFileSync(path.join(folder, 'a/summary.csv'), 'utf8').trim().split('\n');
+  const columns = header.split(',');
+  const wanted = new Map();
+  for (const row of rows) {
+    const [time, region, variable, ...values] = row.split(',');
+    wanted.set(`${time} ${region} ${variable}`, values);
+  }
+  let count = 0;
+  for (const [region, variables] of Object.entries(data.series)) {
+    for (const [variable, lists] of Object.entries(variables)) {
+      for (const [column, values] of Object.entries(lists)) {
+        values.forEach((value, at) => {
+          const text = wanted.get(`${data.days[at]} ${region} ${variable}`)?.[columns.indexOf(column) - 3];
+          const same = value === null ? text === '' : Number(text) === value;
+          if (!same) check(false, `${data.days[at]} ${region} ${variable} ${column} is ${value}, in the file ${text}`);
+          count += 1;
+        });
+      }
+    }
+  }
+  check(count > 10_000, `only ${count} numbers are on the page`);
+  return count;
+}
+
+async function difference(screen) {
+  const page = await open('diff.html', screen);
+  await fits(page, 'at first');
+  await shot(page, `world-diff-${screen.name}`);
+  check((await page.locator('tr.flag').count()) > 0, 'nothing is flagged');
+  await page.evaluate(() => document.querySelectorAll('details').forEach(box => { box.open = true; }));
+  await fits(page, 'with everything open');
+  await page.close();
+}
+
+let count = 0;
+try {
+  count = await numbers();
+  for (const screen of SCREENS) {
+    await report(screen);
+    await difference(screen);
+  }
+} finally {
+  await context.close();
+}
+if (problems.length > 0) {
+  console.error(problems.slice(0, 40).map(problem => `  ${problem}`).join('\n'));
+  console.error(`browser: ${problems.length} problems`);
+  process.exit(1);
+}
+console.log(`browser: a study on ${SCREENS.length} screens is fine, and ${count} numbers are those of the file`);

@@ -1,0 +1,176 @@
+#!/usr/bin/env python3
+"""Makes the world model's tables from a folder of sources.
+
+Usage: data/make.py SOURCES     (Python 3.11, nothing else; takes seconds)
+
+SOURCES holds the files that data/SOURCES.md names: tables of facts, tables
+computed from open data, and under raw/ the extracts that figures are computed
+from and that are not copied. Writes beside itself:
+
+  history/*.csv       what happened, with the columns of the sources
+  climate.csv         mean temperature by region and month
+  hydro_season.csv    hydro output by region and month, and how much storage evens out
+  spot_zones.csv      how spot prices are distributed and how long they last
+  spot_profile.csv    how they vary with month and hour
+"""
+
+import csv
+import math
+import statistics
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+MONTHS = range(1, 13)
+
+HISTORY = [
+    "btc_daily_network.csv",
+    "btc_difficulty_epochs.csv",
+    "btc_price_weekly.csv",
+    "events.csv",
+    "hashrate_share_country.csv",
+    "validation_targets.csv",
+]
+
+# Region -> zone whose spot price its big sites pay. The others have tariffs.
+SPOT = {"US-TX": "US-TEX-ERCO", "US-NY": "US-NY-NYIS", "US-OT": "US-MIDA-PJM", "CA-AB": "CA-ON", "BR": "BR-SP"}
+
+# Parts of hydro in the power of the *sites*, where that of the country misleads.
+SITE_HYDRO = {
+    "CN-SC": (0.85, "recalled", "Sichuan and Yunnan sites ran on hydro"),
+    "CN-XJ": (0.10, "recalled", "coal and wind"),
+    "RU-SIB": (0.75, "recalled", "Irkutsk: Angara cascade"),
+    "US-NY": (0.60, "recalled", "upstate sites on NYPA hydro"),
+    "US-OT": (0.15, "recalled", "Pacific Northwest among them"),
+    "NO": (0.90, "found", "country mix"),
+}
+
+# How much of a season's swing reservoirs take away, 0 none, 1 all.
+STORAGE = {"CN-SC": 0.2, "PY": 0.5, "CA-QC": 0.8, "ET": 0.8, "NO": 0.8}
+STORAGE_ELSEWHERE = 0.5
+
+
+def rows(path):
+    with open(path, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def write(name, header, lines):
+    with open(HERE / name, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(lines)
+    print(f"data/{name}: {len(lines)} rows")
+
+
+def history(sources):
+    (HERE / "history").mkdir(exist_ok=True)
+    for name in HISTORY:
+        text = (sources / name).read_text(encoding="utf-8").replace("\r\n", "\n")
+        (HERE / "history" / name).write_text(text, encoding="utf-8")
+        print(f"data/history/{name}: {text.count(chr(10)) - 1} rows")
+
+
+def season(coldest, hottest, latitude):
+    """A year between two normals; the coldest month is January, or July in the south."""
+    first = 1 if latitude >= 0 else 7
+    mean, swing = (coldest + hottest) / 2, (hottest - coldest) / 2
+    return [mean - swing * math.cos(2 * math.pi * (month - first) / 12) for month in MONTHS]
+
+
+def climate(sources):
+    by_country = {}
+    for row in rows(sources / "climate_monthly_country.csv"):
+        by_country.setdefault(row["iso3"], {})[int(row["month"])] = float(row["mean_c"])
+    by_zone = {}
+    for row in rows(sources / "site_temperature_monthly.csv"):
+        by_zone.setdefault(row["zone"], {})[int(row["month"])] = float(row["mean_c"])
+    lines = []
+    for region in rows(sources / "regions.csv"):
+        code, basis = region["region"], region["temp_source"]
+        if code in SPOT and SPOT[code] in by_zone and "Open-Meteo" in basis:
+            zone = by_zone[SPOT[code]]
+            year, source, status = [zone[m] for m in MONTHS], f"Open-Meteo, zone {SPOT[code]}", "computed"
+        elif "ERA5" in basis:
+            country = by_country[region["iso3"]]
+            year, source, status = [country[m] for m in MONTHS], "ERA5 national means 2015-2024, Copernicus via OWID", "found"
+        else:
+            year = season(float(region["temp_coldest_month_c"]), float(region["temp_hottest_month_c"]), float(region["lat"]))
+            source, status = "cosine between the recalled normals of the coldest and the hottest month", "recalled"
+        lines.append([code, *(f"{t:.1f}" for t in year), source, "2024", status])
+    write("climate.csv", ["region", *(f"m{m:02}_c" for m in MONTHS), "source", "date", "status"], lines)
+
+
+def hydro(sources):
+    seasons = {row["region"]: row for row in rows(sources / "hydro_season.csv")}
+    lines = []
+    for region in rows(sources / "regions.csv"):
+        code = region["region"]
+        months = seasons.get(code)
+        part, status, note = SITE_HYDRO.get(code, (float(region["country_hydro_pct"] or 0) / 100, "found", "country mix"))
+        months = [months[f"m{m:02}"] for m in MONTHS] if months else ["1"] * 12
+        source = "Gernaat et al. 2017 via OSeMOSYS Global" if code in seasons else "no hydro profile"
+        lines.append([code, part, STORAGE.get(code, STORAGE_ELSEWHERE), *months, source, "2017", status, note])
+    header = ["region", "hydro_fraction", "storage_damping", *(f"m{m:02}_ratio" for m in MONTHS), "source", "date", "status", "note"]
+    write("hydro_season.csv", header, lines)
+
+
+def standard_scores(values):
+    """Each value's rank as a standard normal score."""
+    normal = statistics.NormalDist()
+    order = sorted(range(len(values)), key=values.__getitem__)
+    scores = [0.0] * len(values)
+    for rank, at in enumerate(order):
+        scores[at] = normal.inv_cdf((rank + 0.5) / len(values))
+    return scores
+
+
+def spot(sources):
+    quantiles = ["q00", "q01", "q05", "q10", "q25", "q50", "q75", "q90", "q95", "q99", "q100"]
+    curves = {}
+    for row in rows(sources / "power_duration_curve.csv"):
+        # 2021 has the Texas freeze at the price cap; a storm is an event of its own.
+        if row["year"] != "2021":
+            curves.setdefault(row["zone"], []).append([float(row[q]) for q in quantiles])
+    zones, profile = [], []
+    wanted = sorted(set(SPOT.values()))
+    means = {}
+    for row in rows(sources / "power_profile_month_hour.csv"):
+        if row["zone"] in wanted:
+            means[row["zone"], int(row["month"]), int(row["hour_local"])] = float(row["median_usd_mwh"])
+    for zone in wanted:
+        for month in MONTHS:
+            values = [means[zone, month, hour] for hour in range(24)]
+            profile.append([zone, month, *(f"{v:.2f}" for v in values)])
+    for region, zone in SPOT.items():
+        series = rows(sources / "raw" / "power_hourly" / f"{zone}_2020_2024.csv")
+        prices = [float(row["usd_per_mwh"]) for row in series]
+        months = [int(row["hour_utc"][5:7]) for row in series]
+        hours = [int(row["hour_utc"][11:13]) for row in series]
+        scores = standard_scores(prices)
+        # What month and hour explain of the scores, and how long the rest lasts.
+        cells = {}
+        for month, hour, score in zip(months, hours, scores):
+            cells.setdefault((month, hour), []).append(score)
+        mean = {cell: statistics.fmean(values) for cell, values in cells.items()}
+        rest = [score - mean[cell] for score, cell in zip(scores, zip(months, hours))]
+        explained = statistics.pvariance([mean[cell] for cell in zip(months, hours)])
+        spread = statistics.pvariance(rest)
+        lag = lambda h: statistics.fmean(a * b for a, b in zip(rest, rest[h:])) / spread
+        curve = [statistics.fmean(year[i] for year in curves[zone]) for i in range(len(quantiles))]
+        zones.append([region, zone, f"{explained:.4f}", f"{lag(1):.4f}", f"{lag(24):.4f}", *(f"{q:.2f}" for q in curve), "market operators via green-dcc, 2020-2024 without 2021", "2024", "computed"])
+    write("spot_zones.csv", ["region", "zone", "explained_by_month_and_hour", "persistence_1h", "persistence_24h", *(f"{q}_usd_per_mwh" for q in quantiles), "source", "date", "status"], zones)
+    write("spot_profile.csv", ["zone", "month", *(f"h{h:02}_usd_per_mwh" for h in range(24))], profile)
+
+
+def main():
+    if len(sys.argv) != 2 or not (sources := Path(sys.argv[1])).is_dir():
+        sys.exit("usage: data/make.py SOURCES     SOURCES is a folder; see data/SOURCES.md")
+    history(sources)
+    climate(sources)
+    hydro(sources)
+    spot(sources)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,164 @@
+//! What must hold in every run: machines, money and energy balance, and a run is its seed.
+
+use proptest::prelude::*;
+use rand_chacha::ChaCha8Rng;
+
+use super::chain::{Chain, HASHES, Luck, subsidy_btc};
+use super::fleet::Fleet;
+use super::inputs::{Effect, Inputs};
+use super::run::run;
+use super::scenario::{Ready, Scenario};
+use super::step::{Outside, State};
+use super::world::{Event, World};
+use super::{Day, REGIONAL, WORLD};
+
+const TEXT: &str = r#"
+title = "test"
+start = "2026-01-01"
+end = "2026-12-31"
+random_bans = true
+[world]
+hashrate_ehs = 1000
+efficiency_j_per_th = 18
+height = 930_000
+[price]
+path = "walk"
+usd = 90_000
+"#;
+
+fn ready(sets: &[&str]) -> Ready {
+    let sets: Vec<String> = sets.iter().map(|&set| set.to_owned()).collect();
+    Scenario::read("test", TEXT, &sets).unwrap().ready("test", Inputs::embedded()).unwrap()
+}
+
+fn event(effect: u8, region: usize, start: i32, days: i32, size: f64) -> Event {
+    let (_, effect) = Effect::ALL[usize::from(effect) % Effect::ALL.len()];
+    let start = Day::of(jiff::civil::date(2026, 1, 1)) + start;
+    Event {
+        id: "drawn".to_owned(),
+        effect,
+        regions: vec![region],
+        start,
+        end: (days > 0).then_some(start + days),
+        size,
+        recovery_days: f64::from(days / 3),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn machines_money_and_energy_balance_each_day(
+        shocks in prop::collection::vec((any::<u8>(), 0..42_usize, 0..300, 0..200, 0.0..1.0), 0..6),
+        price in 5_000.0..500_000.0,
+    ) {
+        let ready = ready(&["random_bans=false"]);
+        let world = &ready.world;
+        let events: Vec<Event> =
+            shocks.into_iter().map(|(effect, region, start, days, size)| event(effect, region, start, days, size)).collect();
+        let fleet = Fleet::new(world, 1e9, &ready.shares, 18.0);
+        let chain = Chain::new(930_000.0, 1e9 * 1e12 * 600.0 / HASHES, 0.0, 0.0);
+        let mut state = State::new(world, fleet, chain, |_| price);
+        for _ in 0..365 {
+            let height = state.chain.height;
+            let outside = Outside { price_usd: price, hours: None, events: &events };
+            let today = state.step::<ChaCha8Rng>(world, &outside, &mut Luck::None);
+            let all = state.fleet.installed_ths() + state.fleet.in_transit_ths();
+            prop_assert!(state.fleet.imbalance_ths().abs() < 1e-9 * all, "{}", state.fleet.imbalance_ths());
+            prop_assert!(state.fleet.installed.iter().chain(&state.fleet.waiting).all(|ths| *ths >= 0.0));
+            prop_assert!(state.fleet.on.iter().all(|on| (0.0..=1.0).contains(on)));
+            let p = &world.parameters;
+            let paid = today.blocks * subsidy_btc(height) * (1.0 + p.fee_share) * (1.0 - p.pool_fee) * today.price_usd;
+            prop_assert!((paid - today.revenue_usd).abs() <= 1e-9 * paid);
+            prop_assert!((state.chain.height - height - today.blocks).abs() < 1e-6);
+            for (region, mw) in today.power_mw.iter().enumerate() {
+                let usd = mw * 24_000.0 * today.power_price[region];
+                prop_assert!((usd - today.power_usd[region]).abs() <= 1e-6 * usd.abs().max(1.0));
+            }
+            prop_assert!(today.machine_mw <= today.power_mw.iter().sum::<f64>());
+        }
+    }
+}
+
+/// Equal places, nothing happening: shares stay.
+#[test]
+fn equal_costs_and_no_shocks_leave_shares_alone() {
+    let inputs = Inputs::embedded();
+    let ethiopia = inputs.atlas.region("AE").unwrap().clone();
+    let regions = vec![ethiopia.clone(), ethiopia.clone(), ethiopia];
+    let start: Day = "2026-01-01".parse().unwrap();
+    let world = World::new(inputs, regions, inputs.parameters.clone(), Vec::new(), start, 800);
+    // Equal shares: a share is also a claim on new sites, which are equal too.
+    let fleet = Fleet::new(&world, 1e8, &[1.0 / 3.0; 3], 18.0);
+    let chain = Chain::new(930_000.0, 1e8 * 1e12 * 600.0 / HASHES, 0.0, 0.0);
+    let mut state = State::new(&world, fleet, chain, |_| 90_000.0);
+    for _ in 0..800 {
+        let outside = Outside { price_usd: 90_000.0, hours: None, events: &[] };
+        let today = state.step::<ChaCha8Rng>(&world, &outside, &mut Luck::None);
+        let sum: f64 = today.hashrate_ths.iter().sum();
+        for ths in &today.hashrate_ths {
+            assert!((ths / sum - 1.0 / 3.0).abs() < 1e-9);
+        }
+    }
+}
+
+#[test]
+fn a_run_is_its_seed_and_number() {
+    for step in ["step=day", "step=hour"] {
+        let ready = ready(&[step]);
+        let (one, again, other) = (run(&ready, 7, 3), run(&ready, 7, 3), run(&ready, 7, 4));
+        // As bits: what nobody knows is no number, and not equal to itself.
+        let bits = |values: &[f64]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+        assert!(bits(&one.world) == bits(&again.world) && bits(&one.regional) == bits(&again.regional));
+        assert!(bits(&one.world) != bits(&other.world));
+        assert_eq!(one.world.len(), one.days.len() * WORLD.len());
+        assert_eq!(one.regional.len(), one.days.len() * REGIONAL.len() * one.regions.len());
+        assert!(one.world.iter().all(|value| !value.is_infinite()));
+    }
+}
+
+#[test]
+fn hours_and_days_agree_on_the_mean() {
+    let last = |step: &str| {
+        let ready = ready(&[step, "random_bans=false", "price_volatility_per_year=0"]);
+        run(&ready, 1, 0).world_series("hashrate_ehs").last().unwrap().1
+    };
+    let (days, hours) = (last("step=day"), last("step=hour"));
+    assert!((hours / days - 1.0).abs() < 0.06, "{days} {hours}");
+}
+
+/// A ban of the largest country is deep, and its machines come back elsewhere.
+#[test]
+fn a_ban_hurts_and_heals() {
+    let text = format!(
+        "{TEXT}\n[[event]]\nid = \"ban\"\neffect = \"ban\"\nregions = [\"US\"]\nstart = \"2026-02-01\"\nend = \"2026-03-15\"\n"
+    );
+    let sets = ["random_bans=false".to_owned(), "price_volatility_per_year=0".to_owned()];
+    let ready = Scenario::read("test", &text, &sets).unwrap().ready("test", Inputs::embedded()).unwrap();
+    let record = run(&ready, 1, 0);
+    let hashrate: Vec<f64> = record.world_series("hashrate_ehs").map(|(_, ehs)| ehs).collect();
+    let lowest = hashrate.iter().copied().fold(f64::INFINITY, f64::min);
+    assert!(lowest < 0.75 * hashrate[0], "{lowest} of {}", hashrate[0]);
+    assert!(*hashrate.last().unwrap() > 1.1 * lowest);
+}
+
+#[test]
+fn bad_scenarios_say_where_and_what_to_try() {
+    fn check(set: &str, wanted: &str) {
+        let error = Scenario::read("s.toml", TEXT, &[set.to_owned()])
+            .and_then(|scenario| scenario.ready("s.toml", Inputs::embedded()))
+            .unwrap_err()
+            .to_string();
+        assert!(error.starts_with("s.toml: ") && error.contains(wanted), "{set}: {error}");
+    }
+    check("region.ET.price_mid=4.1e1", "region.ET.price_mid = 41 is outside -1..5; it is USD/kWh");
+    check("region.XX.price_mid=0.04", "no region is called `XX`");
+    check("region.ET.share_pct=60", "and the network has 100");
+    check("end=\"2025-01-01\"", "is before start");
+    check("parameters.reinvest=1", "did you mean reinvested?");
+    check("price.usd=-1", "price.usd = -1 is outside");
+    check("titel=1", "unknown field `titel`");
+    check("reinvested", "write KEY=VALUE");
+    check("world.shares=\"1999-01\"", "data/shares.csv has 2021-04");
+}
