@@ -7,8 +7,8 @@
 //! margin                    z  = pi / c - 1
 //! ```
 //!
-//! S, F subsidy and fees [BTC], P price [USD/BTC], f the pool's fee, D difficulty,
-//! e efficiency [J/TH], p power and o operation [USD/kWh]. docs/model.md has all
+//! S, F subsidy and fees in BTC, P price in USD/BTC, f the pool's fee, D difficulty,
+//! e efficiency in J/TH, p power and o operation in USD/kWh. docs/model.md has all
 //! equations and a worked number for each.
 
 use rand::Rng;
