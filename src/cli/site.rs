@@ -15,7 +15,7 @@ Examples:
   adit site --example > site.toml
   adit site site.toml
   adit site site.toml --json | jq .break_even_hashprice_all_in
-Keys: docs/site.toml. Equations: docs/model.md, Site.
+Keys: data/site.toml. Equations: docs/model.md, Site.
 Exit 1: the capital does not come back within the lifetime.")]
 pub(super) struct Site {
     /// The site, as TOML

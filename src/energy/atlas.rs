@@ -264,8 +264,9 @@ mod tests {
     fn other_regions_pay_tariff_or_middle_price() {
         check_price("US-TX", "2026-01-01T00:00:00Z", 0.045, "middle price");
         check_price("KZ", "2021-06-01T00:00:00Z", 0.025, "tariff `price cap`");
+        check_price("KZ", "2022-06-01T00:00:00Z", 0.0273, "tariff `price cap era and mining tax`");
         // After the cap, and with a surcharge that the all-in price holds already.
-        check_price("KZ", "2022-06-01T00:00:00Z", 0.055, "middle price");
+        check_price("KZ", "2023-06-01T00:00:00Z", 0.055, "middle price");
         check_price("UZ", "2022-04-30T18:59:59Z", 0.031, "tariff `miners on grid`");
         check_price("UZ", "2022-04-30T19:00:00Z", 0.062, "tariff `miners on grid`");
         // The price of new projects is a reference, not what sites pay.

@@ -161,7 +161,7 @@ fn one() -> f64 {
 
 impl SitePlan {
     /// A file with every key.
-    pub const EXAMPLE: &'static str = include_str!("../../../docs/site.toml");
+    pub const EXAMPLE: &'static str = include_str!("../../../data/site.toml");
 
     /// Reads a file against the regions and machines of `atlas`.
     ///
