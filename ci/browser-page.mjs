@@ -1,72 +1,13 @@
 // Opens the pages of a report in Chromium and clicks through them; ci/browser calls it.
 //
-// Usage: node page.mjs CHROMIUM PROFILE FOLDER [FOLDER FOR SCREENSHOTS]
+// FOLDER has report.html and compare.html.
 
-import { chromium } from 'playwright-core';
-import path from 'node:path';
-import { pathToFileURL } from 'node:url';
-
-const [executablePath, profile, folder, shots] = process.argv.slice(2);
-const SCREENS = [
-  { name: 'laptop', width: 1280, height: 800, colorScheme: 'light' },
-  { name: 'laptop-dark', width: 1280, height: 800, colorScheme: 'dark' },
-  { name: 'phone', width: 375, height: 812, colorScheme: 'light' },
-  { name: 'phone-dark', width: 375, height: 812, colorScheme: 'dark' },
-  { name: 'small-phone', width: 320, height: 568, colorScheme: 'light' },
-];
-const problems = [];
-let where = '';
-const check = (good, text) => {
-  if (!good) problems.push(`${where}: ${text}`);
-};
-
-const context = await chromium.launchPersistentContext(profile, {
-  executablePath,
-  headless: true,
-  args: [
-    '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-    '--disable-background-networking', '--disable-component-update', '--disable-sync',
-  ],
-});
-
-async function open(file, screen) {
-  where = `${file} on ${screen.name}`;
-  const page = await context.newPage();
-  const here = where;
-  const note = text => problems.push(`${here}: ${text}`);
-  page.on('console', message => {
-    if (['error', 'warning'].includes(message.type())) note(`console ${message.type()}: ${message.text()}`);
-  });
-  page.on('pageerror', error => note(`script error: ${error.message}`));
-  page.on('dialog', dialog => note(`a dialog: ${dialog.message()}`));
-  const address = pathToFileURL(path.resolve(folder, file)).href;
-  page.on('request', request => {
-    const url = request.url();
-    if (url.split('#')[0] !== address && !url.startsWith('data:')) note(`a request for ${url}`);
-  });
-  await page.setViewportSize({ width: screen.width, height: screen.height });
-  await page.emulateMedia({ colorScheme: screen.colorScheme });
-  await page.goto(address);
-  return page;
-}
-
-async function fits(page, when) {
-  const { wide, room } = await page.evaluate(() => ({
-    wide: document.documentElement.scrollWidth,
-    room: document.documentElement.clientWidth,
-  }));
-  check(wide <= room, `${when}: ${wide} px wide on a screen of ${room}`);
-}
-
-async function shot(page, name) {
-  if (shots) await page.screenshot({ path: path.join(shots, `${name}.png`), fullPage: true });
-}
+import { SCREENS, check, examined, fits, open, shot } from './open.mjs';
 
 async function report(screen) {
   const page = await open('report.html', screen);
   await fits(page, 'at first');
   await shot(page, `report-${screen.name}`);
-  check(await page.evaluate(() => window.pwned === undefined), 'a string of the device ran as a script');
   const all = await page.locator('.case').count();
   check(all > 5, `only ${all} cases on the page`);
   const buttons = page.locator('nav button');
@@ -112,17 +53,10 @@ async function comparison(screen) {
   await page.close();
 }
 
-try {
+await examined(async () => {
   for (const screen of SCREENS) {
     await report(screen);
     await comparison(screen);
   }
-} finally {
-  await context.close();
-}
-if (problems.length > 0) {
-  console.error(problems.map(problem => `  ${problem}`).join('\n'));
-  console.error(`browser: ${problems.length} problems`);
-  process.exit(1);
-}
-console.log(`browser: two pages on ${SCREENS.length} screens are fine`);
+  return `two pages on ${SCREENS.length} screens are fine`;
+});

@@ -1,69 +1,11 @@
 // Opens the pages of a study in Chromium, moves the slider, and holds the page's
 // numbers against summary.csv; ci/browser calls it.
 //
-// Usage: node world.mjs CHROMIUM PROFILE FOLDER [FOLDER FOR SCREENSHOTS]
 // FOLDER has a/report.html, a/summary.csv and diff.html.
 
-import { chromium } from 'playwright-core';
 import fs from 'node:fs';
 import path from 'node:path';
-import { pathToFileURL } from 'node:url';
-
-const [executablePath, profile, folder, shots] = process.argv.slice(2);
-const SCREENS = [
-  { name: 'laptop', width: 1280, height: 800, colorScheme: 'light' },
-  { name: 'laptop-dark', width: 1280, height: 800, colorScheme: 'dark' },
-  { name: 'phone', width: 375, height: 812, colorScheme: 'light' },
-  { name: 'small-phone', width: 320, height: 568, colorScheme: 'dark' },
-];
-const problems = [];
-let where = '';
-const check = (good, text) => {
-  if (!good) problems.push(`${where}: ${text}`);
-};
-
-const context = await chromium.launchPersistentContext(profile, {
-  executablePath,
-  headless: true,
-  args: [
-    '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-    '--disable-background-networking', '--disable-component-update', '--disable-sync',
-  ],
-});
-
-async function open(file, screen) {
-  where = `${file} on ${screen.name}`;
-  const page = await context.newPage();
-  const here = where;
-  const note = text => problems.push(`${here}: ${text}`);
-  page.on('console', message => {
-    if (['error', 'warning'].includes(message.type())) note(`console ${message.type()}: ${message.text()}`);
-  });
-  page.on('pageerror', error => note(`script error: ${error.message}`));
-  page.on('dialog', dialog => note(`a dialog: ${dialog.message()}`));
-  const address = pathToFileURL(path.resolve(folder, file)).href;
-  page.on('request', request => {
-    const url = request.url();
-    if (url.split('#')[0] !== address && !url.startsWith('data:')) note(`a request for ${url}`);
-  });
-  await page.setViewportSize({ width: screen.width, height: screen.height });
-  await page.emulateMedia({ colorScheme: screen.colorScheme });
-  await page.goto(address);
-  check(await page.evaluate(() => window.pwned === undefined), 'a text of the scenario ran as a script');
-  return page;
-}
-
-async function fits(page, when) {
-  const { wide, room } = await page.evaluate(() => ({
-    wide: document.documentElement.scrollWidth,
-    room: document.documentElement.clientWidth,
-  }));
-  check(wide <= room, `${when}: ${wide} px wide on a screen of ${room}`);
-}
-
-async function shot(page, name, whole = true) {
-  if (shots) await page.screenshot({ path: path.join(shots, `${name}.png`), fullPage: whole });
-}
+import { SCREENS, check, examined, fits, folder, open, shot } from './open.mjs';
 
 const classes = page =>
   page.evaluate(() => [...document.querySelectorAll('[data-region]')].map(spot => spot.getAttribute('class')).join());
@@ -160,19 +102,11 @@ async function difference(screen) {
   await page.close();
 }
 
-let count = 0;
-try {
-  count = await numbers();
+await examined(async () => {
+  const count = await numbers();
   for (const screen of SCREENS) {
     await report(screen);
     await difference(screen);
   }
-} finally {
-  await context.close();
-}
-if (problems.length > 0) {
-  console.error(problems.slice(0, 40).map(problem => `  ${problem}`).join('\n'));
-  console.error(`browser: ${problems.length} problems`);
-  process.exit(1);
-}
-console.log(`browser: a study on ${SCREENS.length} screens is fine, and ${count} numbers are those of the file`);
+  return `a study on ${SCREENS.length} screens is fine, and ${count} numbers are those of the file`;
+});

@@ -7,10 +7,12 @@ SOURCES holds the files that data/SOURCES.md names: tables of facts, tables
 computed from open data, and under raw/ the extracts that figures are computed
 from and that are not copied. Writes beside itself:
 
-  history/*.csv       what happened, with the columns of the sources
+  history/*.csv       what happened, with the columns of the sources; the last blocks of
+                      epochs only when raw/blocks.csv (height, time_utc) is there
   climate.csv         mean temperature by region and month
   hydro_season.csv    hydro output by region and month, and how much storage evens out
-  spot_zones.csv      how spot prices are distributed and how long they last
+  spot_zones.csv      how long spot prices last
+  spot_quantiles.csv  how they are distributed
   spot_profile.csv    how they vary with month and hour
 """
 
@@ -71,6 +73,18 @@ def history(sources):
         print(f"data/history/{name}: {text.count(chr(10)) - 1} rows")
 
 
+def epoch_ends(sources):
+    """The last block of each epoch, which the rule of difficulty looks at."""
+    blocks = sources / "raw" / "blocks.csv"
+    if not blocks.exists():
+        print("data/history/btc_epoch_ends.csv: left as it is, for want of raw/blocks.csv")
+        return
+    starts = [int(row["height_start"]) for row in rows(sources / "btc_difficulty_epochs.csv")]
+    ends = {start + 2015 for start in starts[:-1]}
+    found = [[row["height"], row["time_utc"]] for row in rows(blocks) if int(row["height"]) in ends]
+    write("history/btc_epoch_ends.csv", ["height_end", "time_utc"], found)
+
+
 def season(coldest, hottest, latitude):
     """A year between two normals; the coldest month is January, or July in the south."""
     first = 1 if latitude >= 0 else 7
@@ -125,41 +139,53 @@ def standard_scores(values):
     return scores
 
 
+# Probabilities at which the prices of a market are kept, in percent.
+SPOT_PERCENTS = [0, 0.5, 1, 2, *range(5, 91, 5), 92.5, 95, 97, 98, 99, 99.5, 99.8, 99.9, 100]
+
+
+def price_curve(prices):
+    """USD/MWh at SPOT_PERCENTS; the last so that the mean of the dearest hours is right."""
+    ordered = sorted(prices)
+    curve = [ordered[min(int(percent / 100 * len(ordered)), len(ordered) - 1)] for percent in SPOT_PERCENTS]
+    dearest = ordered[int(SPOT_PERCENTS[-2] / 100 * len(ordered)):]
+    curve[-1] = max(2 * statistics.fmean(dearest) - curve[-2], curve[-2])
+    return curve
+
+
 def spot(sources):
-    quantiles = ["q00", "q01", "q05", "q10", "q25", "q50", "q75", "q90", "q95", "q99", "q100"]
-    curves = {}
-    for row in rows(sources / "power_duration_curve.csv"):
-        # 2021 has the Texas freeze at the price cap; a storm is an event of its own.
-        if row["year"] != "2021":
-            curves.setdefault(row["zone"], []).append([float(row[q]) for q in quantiles])
-    zones, profile = [], []
-    wanted = sorted(set(SPOT.values()))
-    means = {}
+    zones, quantiles, profile = [], [], []
+    source = ["market operators via green-dcc, 2020-2024 without 2021", "2024", "computed"]
+    medians = {}
     for row in rows(sources / "power_profile_month_hour.csv"):
-        if row["zone"] in wanted:
-            means[row["zone"], int(row["month"]), int(row["hour_local"])] = float(row["median_usd_mwh"])
-    for zone in wanted:
+        if row["zone"] in SPOT.values():
+            medians[row["zone"], int(row["month"]), int(row["hour_local"])] = float(row["median_usd_mwh"])
+    for region, zone in sorted(SPOT.items(), key=lambda item: item[1]):
         for month in MONTHS:
-            values = [means[zone, month, hour] for hour in range(24)]
-            profile.append([zone, month, *(f"{v:.2f}" for v in values)])
-    for region, zone in SPOT.items():
+            profile.append([zone, month, *(f"{medians[zone, month, hour]:.2f}" for hour in range(24))])
         series = rows(sources / "raw" / "power_hourly" / f"{zone}_2020_2024.csv")
+        # 2021 has the Texas freeze at the price cap; a storm is an event of its own.
+        series = [row for row in series if row["hour_utc"][:4] != "2021"]
         prices = [float(row["usd_per_mwh"]) for row in series]
-        months = [int(row["hour_utc"][5:7]) for row in series]
-        hours = [int(row["hour_utc"][11:13]) for row in series]
+        cells = [(row["hour_utc"][5:7], row["hour_utc"][11:13]) for row in series]
         scores = standard_scores(prices)
         # What month and hour explain of the scores, and how long the rest lasts.
-        cells = {}
-        for month, hour, score in zip(months, hours, scores):
-            cells.setdefault((month, hour), []).append(score)
-        mean = {cell: statistics.fmean(values) for cell, values in cells.items()}
-        rest = [score - mean[cell] for score, cell in zip(scores, zip(months, hours))]
-        explained = statistics.pvariance([mean[cell] for cell in zip(months, hours)])
+        by_cell = {}
+        for cell, score in zip(cells, scores):
+            by_cell.setdefault(cell, []).append(score)
+        mean = {cell: statistics.fmean(values) for cell, values in by_cell.items()}
+        rest = [score - mean[cell] for score, cell in zip(scores, cells)]
+        explained = statistics.pvariance([mean[cell] for cell in cells])
         spread = statistics.pvariance(rest)
         lag = lambda h: statistics.fmean(a * b for a, b in zip(rest, rest[h:])) / spread
-        curve = [statistics.fmean(year[i] for year in curves[zone]) for i in range(len(quantiles))]
-        zones.append([region, zone, f"{explained:.4f}", f"{lag(1):.4f}", f"{lag(24):.4f}", *(f"{q:.2f}" for q in curve), "market operators via green-dcc, 2020-2024 without 2021", "2024", "computed"])
-    write("spot_zones.csv", ["region", "zone", "explained_by_month_and_hour", "persistence_1h", "persistence_24h", *(f"{q}_usd_per_mwh" for q in quantiles), "source", "date", "status"], zones)
+        # A slow part that the correlations over a week and a month tell, and a fast one.
+        slow_1h = (lag(720) / lag(168)) ** (1 / (720 - 168))
+        slow = lag(168) / slow_1h**168
+        fast_1h = (lag(1) - slow * slow_1h) / (1 - slow)
+        zones.append([region, zone, f"{explained:.4f}", f"{slow:.4f}", f"{slow_1h:.6f}", f"{fast_1h:.4f}", *source])
+        for percent, price in zip(SPOT_PERCENTS, price_curve(prices)):
+            quantiles.append([zone, percent, f"{price:.2f}"])
+    write("spot_zones.csv", ["region", "zone", "explained_by_month_and_hour", "slow_part", "slow_persistence_1h", "fast_persistence_1h", "source", "date", "status"], zones)
+    write("spot_quantiles.csv", ["zone", "hours_below_pct", "usd_per_mwh"], quantiles)
     write("spot_profile.csv", ["zone", "month", *(f"h{h:02}_usd_per_mwh" for h in range(24))], profile)
 
 
@@ -167,6 +193,7 @@ def main():
     if len(sys.argv) != 2 or not (sources := Path(sys.argv[1])).is_dir():
         sys.exit("usage: data/make.py SOURCES     SOURCES is a folder; see data/SOURCES.md")
     history(sources)
+    epoch_ends(sources)
     climate(sources)
     hydro(sources)
     spot(sources)

@@ -132,16 +132,17 @@ pub struct SpotZone {
     pub zone: String,
     /// Part of the variance of (standardised) prices that month and hour explain.
     pub explained: f64,
-    /// Correlation of what they do not explain from one hour to the next.
-    pub persistence_1h: f64,
-    /// USD/MWh at [`QUANTILES`].
-    pub quantiles_usd_per_mwh: [f64; QUANTILES.len()],
+    /// Part of the rest that lasts for weeks.
+    pub slow_part: f64,
+    /// Its correlation from one hour to the next.
+    pub slow_persistence_1h: f64,
+    /// That of what lasts for hours.
+    pub fast_persistence_1h: f64,
+    /// Part of the hours (0 to 1) and the price below which they are (USD/MWh); both ascend.
+    pub quantiles: Vec<(f64, f64)>,
     /// Typical USD/MWh by month and local hour.
     pub profile_usd_per_mwh: [[f64; 24]; 12],
 }
-
-/// At which probabilities a [`SpotZone`]'s prices are known.
-pub const QUANTILES: [f64; 11] = [0.0, 0.01, 0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95, 0.99, 1.0];
 
 /// Everything that a world is made of beside a scenario.
 #[derive(Debug, Clone)]
@@ -188,6 +189,7 @@ pub const FILES: &[DataFile<'static>] = &[
     data!("climate.csv"),
     data!("hydro_season.csv"),
     data!("spot_zones.csv"),
+    data!("spot_quantiles.csv"),
     data!("spot_profile.csv"),
 ];
 
@@ -216,7 +218,7 @@ impl Inputs {
             builds: builds(data!("builds.csv"))?,
             shares: shares(data!("shares.csv"))?,
             seasons: seasons(data!("climate.csv"), data!("hydro_season.csv"))?,
-            spot: spot(data!("spot_zones.csv"), data!("spot_profile.csv"))?,
+            spot: spot(data!("spot_zones.csv"), data!("spot_quantiles.csv"), data!("spot_profile.csv"))?,
         })
     }
 }
@@ -376,24 +378,20 @@ fn seasons(climate: DataFile<'_>, hydro: DataFile<'_>) -> Result<BTreeMap<Region
     Ok(seasons)
 }
 
-fn spot(zones: DataFile<'_>, profile: DataFile<'_>) -> Result<BTreeMap<RegionCode, SpotZone>, DataError> {
-    const ZONES: [&str; 15] = [
+fn spot(
+    zones: DataFile<'_>,
+    quantiles: DataFile<'_>,
+    profile: DataFile<'_>,
+) -> Result<BTreeMap<RegionCode, SpotZone>, DataError> {
+    const ZONES: [&str; 6] = [
         "region",
         "zone",
         "explained_by_month_and_hour",
-        "persistence_1h",
-        "q00_usd_per_mwh",
-        "q01_usd_per_mwh",
-        "q05_usd_per_mwh",
-        "q10_usd_per_mwh",
-        "q25_usd_per_mwh",
-        "q50_usd_per_mwh",
-        "q75_usd_per_mwh",
-        "q90_usd_per_mwh",
-        "q95_usd_per_mwh",
-        "q99_usd_per_mwh",
-        "q100_usd_per_mwh",
+        "slow_part",
+        "slow_persistence_1h",
+        "fast_persistence_1h",
     ];
+    const QUANTILES: [&str; 3] = ["zone", "hours_below_pct", "usd_per_mwh"];
     const PROFILE: [&str; 26] = [
         "zone",
         "month",
@@ -430,27 +428,39 @@ fn spot(zones: DataFile<'_>, profile: DataFile<'_>) -> Result<BTreeMap<RegionCod
             *price = row.number(column, -500.0..=10_000.0, "is it per kWh?")?;
         }
     }
+    let mut curves: BTreeMap<String, Vec<(f64, f64)>> = BTreeMap::new();
+    for row in Table::read(quantiles, &QUANTILES)?.rows() {
+        let curve = curves.entry(row.some_text("zone")?.to_owned()).or_default();
+        let part = row.number("hours_below_pct", 0.0..=100.0, "it is in percent")? / 100.0;
+        let price = row.number("usd_per_mwh", -1_000.0..=20_000.0, "is it per kWh?")?;
+        if curve.last().is_some_and(|(before, below)| part <= *before || price < *below) {
+            return Err(row.error("hours and prices of a zone must ascend"));
+        }
+        curve.push((part, price));
+    }
     let table = Table::read(zones, &ZONES)?;
     table
         .rows()
         .map(|row| {
             let zone = row.some_text("zone")?.to_owned();
-            let Some(profile) = by_zone.get(&zone) else {
+            let Some(month_hours) = by_zone.get(&zone) else {
                 return Err(row.wrong("zone", &format!("is not in {}", profile.name)));
             };
-            let mut quantiles = [0.0; QUANTILES.len()];
-            for (value, column) in quantiles.iter_mut().zip(&ZONES[4..]) {
-                *value = row.number(column, -1_000.0..=20_000.0, "is it per kWh?")?;
-            }
-            if !quantiles.is_sorted() {
-                return Err(row.error("its quantiles do not ascend"));
-            }
+            let whole = |curve: &&Vec<(f64, f64)>| {
+                matches!(curve.as_slice(), [(first, _), .., (last, _)] if *first == 0.0 && *last == 1.0)
+            };
+            let Some(curve) = curves.get(&zone).filter(whole) else {
+                return Err(row.wrong("zone", &format!("has no prices from 0 to 100 % of hours in {}", quantiles.name)));
+            };
+            let correlation = |column| row.number(column, 0.0..=0.999_99, "it is a correlation");
             let market = SpotZone {
                 zone,
                 explained: row.number("explained_by_month_and_hour", 0.0..=1.0, "it is a fraction")?,
-                persistence_1h: row.number("persistence_1h", 0.0..=0.9999, "it is a correlation")?,
-                quantiles_usd_per_mwh: quantiles,
-                profile_usd_per_mwh: *profile,
+                slow_part: row.number("slow_part", 0.0..=1.0, "it is a fraction")?,
+                slow_persistence_1h: correlation("slow_persistence_1h")?,
+                fast_persistence_1h: correlation("fast_persistence_1h")?,
+                quantiles: curve.clone(),
+                profile_usd_per_mwh: *month_hours,
             };
             Ok((row.parse("region", CODE)?, market))
         })

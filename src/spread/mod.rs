@@ -9,6 +9,7 @@
 //! - `inputs`: the tables
 //! - `history`: what happened
 //! - `world`: a scenario made ready
+//! - `spot`: prices of power markets by the hour
 //! - `chain`: blocks and the retarget
 //! - `fleet`: machines by region and vintage
 //! - `step`: a day
@@ -35,6 +36,7 @@ pub mod run;
 pub mod scenario;
 pub mod sensitivity;
 pub mod site;
+pub mod spot;
 pub mod step;
 #[cfg(test)]
 mod tests;

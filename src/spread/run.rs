@@ -12,10 +12,11 @@ use rand_distr::{Distribution as _, StandardNormal};
 use super::chain::{Chain, HASHES, Luck};
 use super::day::Day;
 use super::fleet::Fleet;
-use super::inputs::{Effect, SpotZone};
+use super::inputs::Effect;
 use super::measure::{country_shares, entropy, hhi, nakamoto};
 use super::record::{REGIONAL, Record, WORLD};
 use super::scenario::{Price, Ready, Step};
+use super::spot::SpotPath;
 use super::step::{KWH_PER_WATT_DAY, Outside, State, Today};
 use super::world::{Event, Place};
 use crate::energy::LocalHour;
@@ -99,7 +100,9 @@ pub fn run(ready: &Ready, seed: u64, run: u32) -> Record {
         if scenario.step == Step::Hour {
             for ((hours, spot), place) in hours.iter_mut().zip(&mut spots).zip(&world.places) {
                 *hours = match spot {
-                    Some(spot) => Some(spot.day(place, day)),
+                    Some(spot) => Some(
+                        spot.day(day.month(), utc_offset_hours(place)).map(|spot| spot + place.spot_adder()),
+                    ),
                     None => tariff_hours(place, day),
                 };
             }
@@ -145,77 +148,15 @@ fn tariff_hours(place: &Place, day: Day) -> Option<[f64; 24]> {
     for (hour, price) in hours.iter_mut().enumerate() {
         *price = place.region.price_in(LocalHour { day: i64::from(day.0), hour: hour as u8 }).value.0;
     }
-    let offset = (place.region.utc_offset_seconds / 3_600).rem_euclid(24) as usize;
     let differ = hours.iter().any(|price| *price != hours[0]);
     // Local hour h is UTC hour h - offset.
-    hours.rotate_left(offset);
+    hours.rotate_left(utc_offset_hours(place));
     differ.then_some(hours)
 }
 
-/// Spot prices hour by hour: a normal process, mapped onto the distribution
-/// of the market's prices.
-///
-/// ```text
-/// s(m, h) = standard score of the profile,  y' = r y + sqrt(1 - r^2) e
-/// price = Q( Phi( sqrt(a) s + sqrt(1 - a) y ) )
-/// ```
-///
-/// `a` is what month and hour explain, `r` how long the rest lasts; both are
-/// computed from real hours (data/make.py).
-struct SpotPath {
-    zone: SpotZone,
-    scores: [[f64; 24]; 12],
-    rest: f64,
-    rng: ChaCha8Rng,
-    /// So many points of Q(Phi(x)), from -4 to 4.
-    table: Vec<f64>,
-}
-
-const POINTS: usize = 513;
-
-impl SpotPath {
-    fn new(zone: &SpotZone, mut rng: ChaCha8Rng) -> Self {
-        let cells: Vec<f64> = zone.profile_usd_per_mwh.iter().flatten().copied().collect();
-        let mut ranked = cells.clone();
-        ranked.sort_by(f64::total_cmp);
-        let score = |price: f64| {
-            let rank = ranked.partition_point(|other| *other < price) as f64;
-            inverse_normal((rank + 0.5) / ranked.len() as f64)
-        };
-        let scores = zone.profile_usd_per_mwh.map(|hours| hours.map(score));
-        let table = (0..POINTS)
-            .map(|at| zone.quantile(normal(-4.0 + 8.0 * at as f64 / (POINTS - 1) as f64)) / 1e3)
-            .collect();
-        let rest = StandardNormal.sample(&mut rng);
-        Self { zone: zone.clone(), scores, rest, rng, table }
-    }
-
-    /// USD/kWh delivered, by hour of the day in UTC.
-    fn day(&mut self, place: &Place, day: Day) -> [f64; 24] {
-        let (a, r) = (self.zone.explained, self.zone.persistence_1h);
-        let (known, rest, fresh) = (a.sqrt(), (1.0 - a).sqrt(), (1.0 - r * r).sqrt());
-        let adder = place.spot_adder();
-        let offset = (place.region.utc_offset_seconds / 3_600).rem_euclid(24) as usize;
-        let month = day.month();
-        let mut prices = [0.0; 24];
-        for (hour, price) in prices.iter_mut().enumerate() {
-            let draw: f64 = StandardNormal.sample(&mut self.rng);
-            self.rest = r * self.rest + fresh * draw;
-            let score = known * self.scores[month][(hour + offset) % 24] + rest * self.rest;
-            let at = ((score + 4.0) / 8.0 * (POINTS - 1) as f64).clamp(0.0, (POINTS - 1) as f64 - 1e-9);
-            let (below, part) = (at as usize, at.fract());
-            *price = self.table[below] * (1.0 - part) + self.table[below + 1] * part + adder;
-        }
-        prices
-    }
-}
-
-fn normal(x: f64) -> f64 {
-    0.5 * statrs::function::erf::erfc(-x / std::f64::consts::SQRT_2)
-}
-
-fn inverse_normal(probability: f64) -> f64 {
-    -std::f64::consts::SQRT_2 * statrs::function::erf::erfc_inv(2.0 * probability)
+/// Hours that local time is ahead of UTC, 0 to 23.
+fn utc_offset_hours(place: &Place) -> usize {
+    (place.region.utc_offset_seconds / 3_600).rem_euclid(24) as usize
 }
 
 /// Adds a day to the record, in the order of [`WORLD`] and [`REGIONAL`].

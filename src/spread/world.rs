@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::day::Day;
-use super::inputs::{Effect, Inputs, QUANTILES, SpotZone, Vintage};
+use super::inputs::{Effect, Inputs, SpotZone, Vintage};
 use super::parameters::Parameters;
+use super::spot::SpotCurve;
 use crate::energy::{Cooling, LocalHour, PriceBasis, Region, RegionCode};
 
 /// A ban whose end comes within so many days means the end of its ramp.
@@ -15,9 +16,6 @@ const RAMP_DAYS: i32 = 42;
 
 /// The middle prices of `regions.csv` are of 2026.
 const MIDDLE_PRICES_OF: Day = Day(20_454);
-
-/// Points of a spot market's curve of cost by strike.
-const STRIKES: usize = 256;
 
 /// Something that happens in some regions between two days.
 #[derive(Debug, Clone, PartialEq)]
@@ -70,56 +68,6 @@ impl Event {
     }
 }
 
-/// What a spot market costs a site that runs below some price only.
-#[derive(Debug, Clone)]
-pub struct SpotCurve {
-    /// USD/kWh delivered, ascending, at even probabilities.
-    prices: Vec<f64>,
-    /// Mean of the prices up to and with each.
-    mean_up_to: Vec<f64>,
-    /// Delivered less spot, USD/kWh.
-    adder: f64,
-}
-
-impl SpotCurve {
-    fn of(zone: &SpotZone, mean_usd_per_kwh: f64) -> Self {
-        let spot: Vec<f64> =
-            (0..STRIKES).map(|at| zone.quantile((at as f64 + 0.5) / STRIKES as f64) / 1e3).collect();
-        let mean = spot.iter().sum::<f64>() / STRIKES as f64;
-        let prices: Vec<f64> = spot.iter().map(|price| price + mean_usd_per_kwh - mean).collect();
-        let mut sum = 0.0;
-        let mean_up_to = prices
-            .iter()
-            .zip(1..)
-            .map(|(price, count)| {
-                sum += price;
-                sum / f64::from(count)
-            })
-            .collect();
-        Self { prices, mean_up_to, adder: mean_usd_per_kwh - mean }
-    }
-
-    /// Part of the hours below `strike`, and their mean price; all USD/kWh.
-    #[must_use]
-    pub fn below(&self, strike: f64) -> (f64, f64) {
-        match self.prices.partition_point(|price| *price < strike) {
-            0 => (0.0, self.prices[0]),
-            count => (count as f64 / STRIKES as f64, self.mean_up_to[count - 1]),
-        }
-    }
-}
-
-impl SpotZone {
-    /// The price below which it is with a probability, USD/MWh.
-    #[must_use]
-    pub fn quantile(&self, probability: f64) -> f64 {
-        let above = QUANTILES.partition_point(|known| *known < probability).clamp(1, QUANTILES.len() - 1);
-        let (from, to) = (QUANTILES[above - 1], QUANTILES[above]);
-        let part = (probability - from) / (to - from);
-        self.quantiles_usd_per_mwh[above - 1] * (1.0 - part) + self.quantiles_usd_per_mwh[above] * part
-    }
-}
-
 /// A region, made ready.
 #[derive(Debug, Clone)]
 pub struct Place {
@@ -144,7 +92,7 @@ impl Place {
     /// costs the region's middle price.
     #[must_use]
     pub fn spot_adder(&self) -> f64 {
-        self.spot.as_ref().map_or(0.0, |(_, curve)| curve.adder)
+        self.spot.as_ref().map_or(0.0, |(_, curve)| curve.adder())
     }
 }
 

@@ -15,6 +15,7 @@ mod program;
 mod protocol;
 mod session_model;
 mod session_rules;
+mod spot_prices;
 mod spread;
 mod tap;
 mod tidy;
