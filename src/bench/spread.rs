@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::spread::inputs::Inputs;
 use crate::spread::run::run;
-use crate::spread::scenario::{Ready, Scenario};
+use crate::spread::scenario::{Ready, Source};
 
 /// Five years of today's world.
 const SCENARIO: &str = r#"
@@ -56,8 +56,8 @@ pub struct SpreadSpeed {
 pub fn spread(runs: u32) -> SpreadSpeed {
     let ready = |step: &str| -> Ready {
         let sets = [format!("step={step}")];
-        let scenario = Scenario::read("built in", SCENARIO, &sets).expect("a scenario that is built in");
-        scenario.ready("built in", Inputs::embedded()).expect("a scenario that is built in")
+        let source = Source { file: "built in", text: SCENARIO, sets: &sets };
+        Ready::of(source, Inputs::embedded()).expect("a scenario that is built in")
     };
     let (daily, hourly) = (ready("day"), ready("hour"));
     let median = |ready: &Ready, turns: u32| {

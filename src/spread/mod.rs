@@ -14,6 +14,7 @@
 //! - `fleet`: machines by region and vintage
 //! - `step`: a day
 //! - `scenario`: what a file says
+//! - `source`: its text, what overrules it, and where in it something stands
 //! - `run`: a run of it
 //! - `hindcast`: the model held against what happened
 //! - `measure`: how concentrated hashrate is
@@ -36,6 +37,7 @@ pub mod run;
 pub mod scenario;
 pub mod sensitivity;
 pub mod site;
+mod source;
 pub mod spot;
 pub mod step;
 #[cfg(test)]

@@ -8,6 +8,8 @@ use super::day::Day;
 use super::history::{History, HistoryFiles};
 use super::inputs::{Effect, Inputs};
 use super::parameters::Parameters;
+use super::source::Wrong;
+pub use super::source::{ScenarioError, Source};
 use super::world::{Event, World};
 use crate::energy::{Region, RegionCode};
 use crate::units::UsdPerKwh;
@@ -151,14 +153,6 @@ pub struct RegionRow {
     pub carbon_g_per_kwh: Option<f64>,
 }
 
-/// A scenario that cannot be run.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[error("{file}: {reason}")]
-pub struct ScenarioError {
-    file: String,
-    reason: String,
-}
-
 /// A scenario, ready.
 #[derive(Debug, Clone)]
 pub struct Ready {
@@ -172,65 +166,49 @@ pub struct Ready {
     pub history: Arc<History>,
 }
 
-impl Scenario {
-    /// Reads a file's text; each of `sets` is a `key=value` that overrules it.
-    ///
-    /// Keys: those of the file (`price.usd`), `region.ET.price_mid` and its like,
-    /// and any parameter by its name.
+impl Ready {
+    /// Reads a scenario and looks up what it names.
     ///
     /// # Errors
     /// What is wrong, where, and what to try.
-    pub fn read(file: &str, text: &str, sets: &[String]) -> Result<Self, ScenarioError> {
-        let fail = |reason: String| ScenarioError { file: file.to_owned(), reason };
-        let mut table: toml::Table =
-            text.parse().map_err(|error: toml::de::Error| fail(error.to_string()))?;
-        for set in sets {
-            let (key, value) = set.split_once('=').ok_or_else(|| {
-                fail(format!("--set {set}: write KEY=VALUE, as in region.ET.price_mid=0.065"))
-            })?;
-            let value: toml::Value = match format!("x = {value}").parse::<toml::Table>() {
-                Ok(mut parsed) => parsed.remove("x").expect("it was written"),
-                Err(_) => toml::Value::String(value.to_owned()),
-            };
-            let path: Vec<&str> = match key.trim() {
-                name if Parameters::NAMES.contains(&name) => vec!["parameters", name],
-                key => key.split('.').collect(),
-            };
-            put(&mut table, &path, value).map_err(|reason| fail(format!("--set {set}: {reason}")))?;
-        }
-        let scenario: Self =
-            toml::Value::Table(table).try_into().map_err(|error: toml::de::Error| fail(error.to_string()))?;
-        scenario.check().map_err(fail)?;
+    pub fn of(source: Source<'_>, inputs: &Inputs) -> Result<Self, ScenarioError> {
+        Scenario::read(source)?.ready(source, inputs)
+    }
+}
+
+impl Scenario {
+    fn read(source: Source<'_>) -> Result<Self, ScenarioError> {
+        let scenario: Self = source.value()?;
+        scenario.check().map_err(|wrong| source.error(wrong))?;
         Ok(scenario)
     }
 
-    fn check(&self) -> Result<(), String> {
-        let within = |name: &str, value: f64, low: f64, high: f64, hint: &str| {
+    fn check(&self) -> Result<(), Wrong> {
+        let within = |key: &str, value: f64, low: f64, high: f64, hint: &str| {
             if (low..=high).contains(&value) {
                 Ok(())
             } else {
-                Err(format!("{name} = {value} is outside {low}..{high}; {hint}"))
+                Err(Wrong::new(key, format!("{key} = {value} is outside {low}..{high}; {hint}")))
             }
         };
         if self.end < self.start {
-            return Err(format!(
-                "end = {} is before start = {}; are the two exchanged?",
-                self.end, self.start
-            ));
+            let reason =
+                format!("end = {} is before start = {}; are the two exchanged?", self.end, self.start);
+            return Err(Wrong::new("end", reason));
         }
         if self.end - self.start > YEARS_MAX * 366 {
-            return Err(format!("end = {} is more than {YEARS_MAX} years after start", self.end));
+            let reason = format!("end = {} is more than {YEARS_MAX} years after start", self.end);
+            return Err(Wrong::new("end", reason));
         }
         if self.record_every_days == 0 {
-            return Err("record_every_days = 0; the least is 1".to_owned());
+            return Err(Wrong::new("record_every_days", "record_every_days = 0; the least is 1"));
         }
         within("world.hashrate_ehs", self.world.hashrate_ehs, 1e-9, 1e6, "is it in TH/s?")?;
         within("world.efficiency_j_per_th", self.world.efficiency_j_per_th, 1.0, 1e7, "is it in J/GH?")?;
         if let Price::Constant { usd } | Price::Walk { usd } = self.price {
             within("price.usd", usd, 0.01, 1e8, "it is USD for a bitcoin")?;
         }
-        for event in &self.events {
-            let name = format!("event {}: size", event.id);
+        for (at, event) in self.events.iter().enumerate() {
             let (low, high, hint) = match event.effect {
                 Effect::Ban | Effect::Outage | Effect::Drought => (0.0, 1.0, "it is a fraction, not percent"),
                 Effect::Price => (-0.99, 100.0, "-0.5 halves the price"),
@@ -239,9 +217,14 @@ impl Scenario {
                 Effect::Duty | Effect::Ai => (0.0, 10.0, "it is a fraction"),
                 Effect::Freeze | Effect::None => (0.0, 1.0, "leave it out"),
             };
-            within(&name, event.size, low, high, hint)?;
+            if !(low..=high).contains(&event.size) {
+                let reason =
+                    format!("event {}: size = {} is outside {low}..{high}; {hint}", event.id, event.size);
+                return Err(Wrong::new(format!("event.{at}.size"), reason));
+            }
             if event.end.is_some_and(|end| end < event.start) {
-                return Err(format!("event {}: end is before start; are the two exchanged?", event.id));
+                let reason = format!("event {}: end is before start; are the two exchanged?", event.id);
+                return Err(Wrong::new(format!("event.{at}.end"), reason));
             }
         }
         for (code, row) in &self.region {
@@ -261,22 +244,18 @@ impl Scenario {
         Ok(())
     }
 
-    /// Makes the scenario ready to run.
-    ///
-    /// # Errors
-    /// Names that no table has, shares over 100 %.
-    pub fn ready(self, file: &str, inputs: &Inputs) -> Result<Ready, ScenarioError> {
-        let fail = |reason: String| ScenarioError { file: file.to_owned(), reason };
+    fn ready(self, source: Source<'_>, inputs: &Inputs) -> Result<Ready, ScenarioError> {
+        let fail = |wrong: Wrong| source.error(wrong);
         let parameters = self.parameters(inputs).map_err(fail)?;
         let mut regions: Vec<Arc<Region>> = inputs.atlas.regions().cloned().collect();
         for (code, row) in &self.region {
             let at = regions.iter().position(|region| region.code == *code).ok_or_else(|| {
-                fail(
-                    inputs
-                        .atlas
-                        .region(code.as_str())
-                        .map_or_else(|error| format!("region.{code}: {error}"), |_| String::new()),
-                )
+                let key = format!("region.{code}");
+                let unknown = inputs
+                    .atlas
+                    .region(code.as_str())
+                    .map_or_else(|error| error.to_string(), |_| String::new());
+                fail(Wrong::new(&key, format!("{key}: {unknown}")))
             })?;
             let region = Arc::make_mut(&mut regions[at]);
             if let Some(price) = row.price_mid {
@@ -293,7 +272,8 @@ impl Scenario {
             }
         }
         let shares = self.shares(inputs, &regions).map_err(fail)?;
-        let history = History::read(HistoryFiles::embedded()).map_err(|error| fail(error.to_string()))?;
+        let history = History::read(HistoryFiles::embedded())
+            .map_err(|error| fail(Wrong::new("", error.to_string())))?;
         let days = (self.end - self.start) as usize + 1;
         let mut world = World::new(inputs, regions, parameters, Vec::new(), self.start, days);
         if self.known_events {
@@ -314,15 +294,16 @@ impl Scenario {
                 }
             }
         }
-        for row in &self.events {
+        for (at, row) in self.events.iter().enumerate() {
             let mut meant = Vec::new();
             for name in &row.regions {
                 let found = World::meant(&world.places, name);
                 if found.is_empty() {
-                    return Err(fail(format!(
+                    let reason = format!(
                         "event {}: no region is called `{name}`; write a code of data/regions.csv, the first part of several (US), a country (ETH) or WORLD",
                         row.id
-                    )));
+                    );
+                    return Err(fail(Wrong::new(format!("event.{at}.regions"), reason)));
                 }
                 meant.extend(found);
             }
@@ -341,31 +322,34 @@ impl Scenario {
         Ok(Ready { scenario: self, world, shares, history: Arc::new(history) })
     }
 
-    fn parameters(&self, inputs: &Inputs) -> Result<Parameters, String> {
+    fn parameters(&self, inputs: &Inputs) -> Result<Parameters, Wrong> {
         let mut parameters = inputs.parameters.clone();
         for (name, value) in &self.parameters {
+            let key = format!("parameters.{name}");
             let value = value
                 .as_float()
                 .or_else(|| value.as_integer().map(|value| value as f64))
-                .ok_or_else(|| format!("parameters.{name} = {value} is not a number"))?;
+                .ok_or_else(|| Wrong::new(&key, format!("{key} = {value} is not a number")))?;
             let slot = parameters.get_mut(name).ok_or_else(|| {
                 let near = Parameters::NAMES
                     .iter()
                     .max_by(|a, b| strsim::jaro_winkler(name, a).total_cmp(&strsim::jaro_winkler(name, b)));
-                format!("there is no parameter `{name}`; did you mean {}?", near.unwrap_or(&""))
+                let near = near.unwrap_or(&"");
+                Wrong::new(&key, format!("there is no parameter `{name}`; did you mean {near}?"))
             })?;
             *slot = value;
         }
         Ok(parameters)
     }
 
-    fn shares(&self, inputs: &Inputs, regions: &[Arc<Region>]) -> Result<Vec<f64>, String> {
+    fn shares(&self, inputs: &Inputs, regions: &[Arc<Region>]) -> Result<Vec<f64>, Wrong> {
         let mut shares: Vec<f64> = match &self.world.shares {
             None => regions.iter().map(|region| region.hashrate_share_pct).collect(),
             Some(month) => {
                 let table = inputs.shares.get(month).ok_or_else(|| {
                     let known: Vec<&str> = inputs.shares.keys().map(String::as_str).collect();
-                    format!("world.shares = {month}: data/shares.csv has {}", known.join(", "))
+                    let reason = format!("world.shares = {month}: data/shares.csv has {}", known.join(", "));
+                    Wrong::new("world.shares", reason)
                 })?;
                 let of = |region: &Arc<Region>| {
                     table.iter().find(|(code, _)| *code == region.code).map_or(0.0, |(_, share)| *share)
@@ -382,33 +366,15 @@ impl Scenario {
         }
         let sum: f64 = shares.iter().sum();
         if sum > 100.5 {
-            return Err(format!(
+            let reason = format!(
                 "the shares of the first day come to {sum:.1} %, and the network has 100; lower some with region.CODE.share_pct"
-            ));
+            );
+            return Err(Wrong::new("region", reason));
         }
         if sum <= 0.0 {
-            return Err("the shares of the first day are all zero".to_owned());
+            return Err(Wrong::new("region", "the shares of the first day are all zero"));
         }
         shares.iter_mut().for_each(|share| *share /= sum);
         Ok(shares)
-    }
-}
-
-/// Sets `path` in nested tables, making those that are missing.
-fn put(table: &mut toml::Table, path: &[&str], value: toml::Value) -> Result<(), String> {
-    match path {
-        [] | [""] => Err("the key is empty".to_owned()),
-        [name] => {
-            table.insert((*name).to_owned(), value);
-            Ok(())
-        }
-        [name, rest @ ..] => {
-            let inner =
-                table.entry((*name).to_owned()).or_insert_with(|| toml::Value::Table(toml::Table::new()));
-            match inner {
-                toml::Value::Table(inner) => put(inner, rest, value),
-                _ => Err(format!("`{name}` is no table")),
-            }
-        }
     }
 }

@@ -7,7 +7,7 @@ use super::chain::{Chain, HASHES, Luck, subsidy_btc};
 use super::fleet::Fleet;
 use super::inputs::{Effect, Inputs};
 use super::run::run;
-use super::scenario::{Ready, Scenario};
+use super::scenario::{Ready, Source};
 use super::step::{Outside, State};
 use super::world::{Event, World};
 use super::{Day, REGIONAL, WORLD};
@@ -28,7 +28,7 @@ usd = 90_000
 
 fn ready(sets: &[&str]) -> Ready {
     let sets: Vec<String> = sets.iter().map(|&set| set.to_owned()).collect();
-    Scenario::read("test", TEXT, &sets).unwrap().ready("test", Inputs::embedded()).unwrap()
+    Ready::of(Source { file: "test", text: TEXT, sets: &sets }, Inputs::embedded()).unwrap()
 }
 
 fn event(effect: u8, region: usize, start: i32, days: i32, size: f64) -> Event {
@@ -135,7 +135,7 @@ fn a_ban_hurts_and_heals() {
         "{TEXT}\n[[event]]\nid = \"ban\"\neffect = \"ban\"\nregions = [\"US\"]\nstart = \"2026-02-01\"\nend = \"2026-03-15\"\n"
     );
     let sets = ["random_bans=false".to_owned(), "price_volatility_per_year=0".to_owned()];
-    let ready = Scenario::read("test", &text, &sets).unwrap().ready("test", Inputs::embedded()).unwrap();
+    let ready = Ready::of(Source { file: "test", text: &text, sets: &sets }, Inputs::embedded()).unwrap();
     let record = run(&ready, 1, 0);
     let hashrate: Vec<f64> = record.world_series("hashrate_ehs").map(|(_, ehs)| ehs).collect();
     let lowest = hashrate.iter().copied().fold(f64::INFINITY, f64::min);
@@ -145,20 +145,36 @@ fn a_ban_hurts_and_heals() {
 
 #[test]
 fn bad_scenarios_say_where_and_what_to_try() {
-    fn check(set: &str, wanted: &str) {
-        let error = Scenario::read("s.toml", TEXT, &[set.to_owned()])
-            .and_then(|scenario| scenario.ready("s.toml", Inputs::embedded()))
-            .unwrap_err()
-            .to_string();
-        assert!(error.starts_with("s.toml: ") && error.contains(wanted), "{set}: {error}");
+    fn refused(text: &str, sets: &[String]) -> String {
+        Ready::of(Source { file: "s.toml", text, sets }, Inputs::embedded()).unwrap_err().to_string()
     }
-    check("region.ET.price_mid=4.1e1", "region.ET.price_mid = 41 is outside -1..5; it is USD/kWh");
-    check("region.XX.price_mid=0.04", "no region is called `XX`");
-    check("region.ET.share_pct=60", "and the network has 100");
-    check("end=\"2025-01-01\"", "is before start");
-    check("parameters.reinvest=1", "did you mean reinvested?");
-    check("price.usd=-1", "price.usd = -1 is outside");
-    check("titel=1", "unknown field `titel`");
-    check("reinvested", "write KEY=VALUE");
-    check("world.shares=\"1999-01\"", "data/shares.csv has 2021-04");
+    let set = |set: &str, wanted: &str| {
+        let error = refused(TEXT, &[set.to_owned()]);
+        assert!(error.starts_with(&format!("--set {set}: ")) && error.contains(wanted), "{error}");
+    };
+    set("region.ET.price_mid=4.1e1", "region.ET.price_mid = 41 is outside -1..5; it is USD/kWh");
+    set("end=\"2025-01-01\"", "is before start");
+    set("reinvest=1", "unknown field `reinvest`");
+    set("parameters.reinvest=1", "did you mean reinvested?");
+    set("price.usd=-1", "price.usd = -1 is outside");
+    set("titel=1", "unknown field `titel`");
+    set("reinvested", "write KEY=VALUE");
+    set("world.shares=\"1999-01\"", "data/shares.csv has 2021-04");
+
+    let lines = TEXT.lines().count();
+    let file = |more: &str, line: usize, wanted: &str| {
+        let error = refused(&format!("{TEXT}{more}"), &[]);
+        assert!(
+            error.starts_with(&format!("s.toml, line {}: ", lines + line)) && error.contains(wanted),
+            "{error}"
+        );
+    };
+    file("[region.XX]\nprice_mid = 0.04\n", 1, "no region is called `XX`");
+    file("[region.ET]\nbuild_mw_per_month = 5\nprice_mid = 41\n", 3, "in cents or another currency?");
+    file("[region.ET]\nshare_pct = 60\n", 1, "and the network has 100");
+    let event = "[[event]]\nid = \"a\"\neffect = \"ban\"\nstart = \"2026-02-01\"\n";
+    file(&format!("{event}regions = [\"ET\"]\nsize = 30\n"), 6, "it is a fraction, not percent");
+    file(&format!("{event}regions = [\"Utopia\"]\nsize = 1\n"), 5, "no region is called `Utopia`");
+    file("[region.ET]\nprice_mid = \"dear\"\n", 2, "invalid type");
+    file("[region.ET\n", 1, "");
 }

@@ -117,7 +117,7 @@ fn what_cannot_be_run_is_said_clearly() {
 fn shipped_scenarios_end_as_stored() {
     use adit::spread::inputs::Inputs;
     use adit::spread::run::run;
-    use adit::spread::scenario::Scenario;
+    use adit::spread::scenario::{Ready, Source};
 
     let mut found = String::from("scenario,hashrate_ehs,hhi,energy_twh_per_year,power_cost_usd_per_kwh\n");
     let mut files: Vec<_> =
@@ -128,7 +128,7 @@ fn shipped_scenarios_end_as_stored() {
     for path in files {
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
         let text = std::fs::read_to_string(&path).unwrap();
-        let ready = Scenario::read(&name, &text, &[]).unwrap().ready(&name, Inputs::embedded()).unwrap();
+        let ready = Ready::of(Source { file: &name, text: &text, sets: &[] }, Inputs::embedded()).unwrap();
         let record = run(&ready, 1, 0);
         let last = |variable| record.world_series(variable).last().unwrap().1;
         found += &format!(

@@ -13,7 +13,7 @@ use crate::energy::Status;
 use crate::spread::inputs::{FILES, Inputs};
 use crate::spread::parameters::Provenance;
 use crate::spread::run::run;
-use crate::spread::scenario::{Ready, Scenario};
+use crate::spread::scenario::{Ready, Source};
 use crate::study::{self, Guess, Place, Plan, Shard, WORLD_LABEL, country_label};
 
 /// Guesses that a page lists.
@@ -54,9 +54,10 @@ pub(super) fn ready(path: &Path, sets: &[String]) -> Result<(Ready, String), Fai
             "cannot read the scenario {name}: {error}; try one of scenarios/*.toml"
         ))
     })?;
-    let usage = |error| Failure::Usage(anyhow::Error::new(error));
-    let scenario = Scenario::read(&name, &text, sets).map_err(usage)?;
-    Ok((scenario.ready(&name, Inputs::embedded()).map_err(usage)?, text))
+    let source = Source { file: &name, text: &text, sets };
+    let ready =
+        Ready::of(source, Inputs::embedded()).map_err(|error| Failure::Usage(anyhow::Error::new(error)))?;
+    Ok((ready, text))
 }
 
 impl Run {
