@@ -13,7 +13,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use adit::block::{CoinbaseSpec, HeaderFields, Template, TemplateTransaction};
+use adit::block::{CoinbaseSpec, HeaderFields, Limits, Template, TemplateTransaction};
 use adit::event::{ConnectionId, Extranonce2, JobId};
 use adit::hash::{fold_branch, sha256d, sha256d_header};
 use adit::pool::{Output, Pool, PoolSettings, Session, Work};
@@ -45,6 +45,8 @@ fn work(tip: u8) -> Arc<Work> {
         ntime: seconds,
         coinbase_value: bitcoin::Amount::from_sat(312_500_000),
         transactions: transactions.into(),
+        limits: Limits::CONSENSUS,
+        segwit: true,
     };
     Arc::new(Work::new(template, &coinbase_spec(), NOW).unwrap())
 }

@@ -82,13 +82,16 @@ pub struct Coinbase {
     pub suffix: Vec<u8>,
     /// Hash state over the whole blocks of `prefix`.
     pub prefix_hash: Prefix,
+    /// Whether it commits to witnesses, and so has one itself.
+    segwit: bool,
 }
 
 impl Coinbase {
     /// Builds the coinbase of the block at `height` worth `value`.
     ///
     /// `witness_commitment` is [`super::witness_commitment`] of the block's
-    /// other transactions.
+    /// other transactions; `None` on a chain where SegWit is not active, which
+    /// takes no witness.
     ///
     /// # Errors
     /// When the specification cannot be met within consensus.
@@ -96,10 +99,12 @@ impl Coinbase {
         spec: &CoinbaseSpec,
         height: u32,
         value: Amount,
-        witness_commitment: Hash,
+        witness_commitment: Option<Hash>,
     ) -> Result<Self, CoinbaseError> {
         let mut outputs = split(&spec.payees, value)?;
-        outputs.push(TxOut { value: Amount::ZERO, script_pubkey: commitment_script(witness_commitment) });
+        if let Some(commitment) = witness_commitment {
+            outputs.push(TxOut { value: Amount::ZERO, script_pubkey: commitment_script(commitment) });
+        }
         let natural = serialize(spec, height, &outputs, 0)?;
         let bytes = match spec.length {
             None => natural,
@@ -110,7 +115,12 @@ impl Coinbase {
         let cut = script_length_at + 1 + usize::from(bytes[script_length_at]) - spec.extranonce_bytes;
         let (prefix, rest) = bytes.split_at(cut);
         let suffix = &rest[spec.extranonce_bytes..];
-        Ok(Self { prefix: prefix.to_vec(), suffix: suffix.to_vec(), prefix_hash: Prefix::of(prefix) })
+        Ok(Self {
+            prefix: prefix.to_vec(),
+            suffix: suffix.to_vec(),
+            prefix_hash: Prefix::of(prefix),
+            segwit: witness_commitment.is_some(),
+        })
     }
 
     /// The coinbase's txid for an extranonce.
@@ -144,13 +154,32 @@ impl Coinbase {
         self.prefix.len() + extranonce_bytes + self.suffix.len()
     }
 
-    /// The whole transaction with the BIP141 reserved value as its witness.
+    /// Its weight with an extranonce of `extranonce_bytes`.
+    #[must_use]
+    pub fn weight(&self, extranonce_bytes: usize) -> u64 {
+        // Marker, flag, and a stack of one item of 32 bytes.
+        let witness = if self.segwit { 2 + 1 + 1 + 32 } else { 0 };
+        4 * self.len(extranonce_bytes) as u64 + witness
+    }
+
+    /// The most signature operations it can have, counted as blocks do.
+    #[must_use]
+    pub fn sigops_max(&self, extranonce_bytes: usize) -> u64 {
+        let outputs = self.transaction(&vec![0; extranonce_bytes], &[]).output;
+        let of_outputs: usize = outputs.iter().map(|output| output.script_pubkey.count_sigops_legacy()).sum();
+        // Any byte of an extranonce may read as CHECKMULTISIG, which counts as 20.
+        4 * (of_outputs + 20 * extranonce_bytes) as u64
+    }
+
+    /// The whole transaction; with SegWit, its witness is the reserved value of BIP141.
     #[must_use]
     pub fn transaction(&self, extranonce1: &[u8], extranonce2: &[u8]) -> Transaction {
         let bytes = [&self.prefix, extranonce1, extranonce2, &self.suffix].concat();
         let mut transaction: Transaction =
             bitcoin::consensus::deserialize(&bytes).expect("the pool's own coinbase decodes");
-        transaction.input[0].witness.push([0; 32]);
+        if self.segwit {
+            transaction.input[0].witness.push([0; 32]);
+        }
         transaction
     }
 }
@@ -339,7 +368,7 @@ mod tests {
     }
 
     fn build(spec: &CoinbaseSpec, height: u32) -> Result<Coinbase, CoinbaseError> {
-        Coinbase::build(spec, height, Amount::from_sat(5_000_000_001), [7; 32])
+        Coinbase::build(spec, height, Amount::from_sat(5_000_000_001), Some([7; 32]))
     }
 
     #[test]
@@ -377,6 +406,23 @@ mod tests {
         }
         for wanted in [natural - 1, 16 * 1024 + 1] {
             assert!(matches!(build(&spec(Some(wanted)), 100), Err(CoinbaseError::Length { .. })), "{wanted}");
+        }
+    }
+
+    #[test]
+    fn weight_is_known_before_the_extranonce() {
+        for (commitment, length) in [(Some([7; 32]), None), (None, None), (Some([7; 32]), Some(6_500))] {
+            let value = Amount::from_sat(5_000_000_000);
+            let coinbase = Coinbase::build(&spec(length), 100, value, commitment).unwrap();
+            let transaction = coinbase.transaction(&[1; 4], &[2; 8]);
+            assert_eq!(transaction.weight().to_wu(), coinbase.weight(12));
+            assert_eq!(
+                transaction.output.iter().any(|output| output.script_pubkey.is_op_return()),
+                commitment.is_some()
+            );
+            let extreme = coinbase.transaction(&[0xae; 12], &[]);
+            let sigops = extreme.total_sigop_cost(|_: &OutPoint| -> Option<TxOut> { None }) as u64;
+            assert!(sigops <= coinbase.sigops_max(12), "{sigops}");
         }
     }
 

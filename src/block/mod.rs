@@ -12,4 +12,4 @@ mod template;
 pub use coinbase::{Coinbase, CoinbaseAudit, CoinbaseError, CoinbaseSpec, audit};
 pub use header::HeaderFields;
 pub use merkle::{branch_of_first, root, witness_commitment};
-pub use template::{Template, TemplateTransaction, assemble};
+pub use template::{Limits, Template, TemplateTransaction, assemble};

@@ -141,7 +141,7 @@ impl Settings {
             length: raw.coinbase.length,
         };
         // Before anything is created, and for every block: heights grow to three bytes.
-        Coinbase::build(&coinbase, HEIGHT_OF_THREE_BYTES, Amount::ONE_BTC, [0; 32])?;
+        Coinbase::build(&coinbase, HEIGHT_OF_THREE_BYTES, Amount::ONE_BTC, Some([0; 32]))?;
         let store = store::Options {
             synchronous: match raw.data.synchronous.as_str() {
                 "full" => store::Synchronous::Full,

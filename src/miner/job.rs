@@ -127,7 +127,8 @@ pub(super) mod tests {
             extranonce_bytes: 4 + extranonce2_bytes,
             length: None,
         };
-        let coinbase = Coinbase::build(&spec, 300_000, Amount::from_sat(5_000_000_000), [7; 32]).unwrap();
+        let coinbase =
+            Coinbase::build(&spec, 300_000, Amount::from_sat(5_000_000_000), Some([7; 32])).unwrap();
         let notice = JobNotice {
             id: "1f".into(),
             prev_hash: [3; 32],

@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{broadcast, watch};
 
 use super::{Clock, Lines, PoolUrl};
-use crate::block::{CoinbaseSpec, Template};
+use crate::block::{CoinbaseSpec, Limits, Template};
 use crate::event::{ConnectionId, Event};
 use crate::pool::{Output, Pool, PoolSettings, Session, Work};
 use crate::stratum::v1::Command;
@@ -54,6 +54,8 @@ fn work(tip: u64, clock: Clock) -> Arc<Work> {
         ntime: now.unix_seconds() as u32,
         coinbase_value: Amount::from_sat(312_500_000),
         transactions: Arc::new([]),
+        limits: Limits::CONSENSUS,
+        segwit: true,
     };
     let settings = PoolSettings::default();
     let spec = CoinbaseSpec {

@@ -31,27 +31,31 @@ impl Hasher for LowBytes {
 
 type Hashes = HashSet<Hash, BuildHasherDefault<LowBytes>>;
 
-/// The credited headers of the current tip and of the one before.
+/// The credited headers, by the tip they build on.
+///
+/// A set lives as long as its session has a job on that tip: a chain can come
+/// back to a tip that it left, and then its old jobs are good again.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
-    current: Hashes,
-    previous: Hashes,
+    /// Newest last.
+    tips: Vec<(Hash, Hashes)>,
 }
 
 impl Seen {
-    /// Whether `hash` was credited.
-    pub fn contains(&self, hash: &Hash) -> bool {
-        self.current.contains(hash) || self.previous.contains(hash)
+    /// Remembers a header that builds on `tip`; `false`: it was credited before.
+    pub fn insert(&mut self, tip: &Hash, hash: Hash) -> bool {
+        match self.tips.iter_mut().rev().find(|(of, _)| of == tip) {
+            Some((_, hashes)) => hashes.insert(hash),
+            None => {
+                self.tips.push((*tip, Hashes::from_iter([hash])));
+                true
+            }
+        }
     }
 
-    /// Remembers a credited header.
-    pub fn insert(&mut self, hash: Hash) {
-        self.current.insert(hash);
-    }
-
-    /// A new tip: what was credited two tips ago can no longer be credited.
-    pub fn on_new_tip(&mut self) {
-        self.previous = std::mem::take(&mut self.current);
+    /// A new tip: forgets the headers on those tips that have no job left.
+    pub fn on_new_tip(&mut self, has_job: impl Fn(&Hash) -> bool) {
+        self.tips.retain(|(tip, _)| has_job(tip));
     }
 }
 
@@ -60,14 +64,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn remembers_for_two_tips() {
+    fn remembers_as_long_as_there_are_jobs() {
+        let [a, b] = [[0xa; 32], [0xb; 32]];
         let mut seen = Seen::default();
-        seen.insert([1; 32]);
-        assert!(seen.contains(&[1; 32]));
-        assert!(!seen.contains(&[2; 32]));
-        seen.on_new_tip();
-        assert!(seen.contains(&[1; 32]));
-        seen.on_new_tip();
-        assert!(!seen.contains(&[1; 32]));
+        assert!(seen.insert(&a, [1; 32]));
+        assert!(!seen.insert(&a, [1; 32]));
+        assert!(seen.insert(&b, [2; 32]));
+        seen.on_new_tip(|_| true);
+        assert!(!seen.insert(&a, [1; 32]));
+        seen.on_new_tip(|tip| *tip == b);
+        assert!(!seen.insert(&b, [2; 32]));
+        assert!(seen.insert(&a, [1; 32]));
     }
 }

@@ -43,12 +43,23 @@ impl Work {
     ///
     /// # Errors
     /// When no coinbase can be made to the specification.
-    pub fn new(template: Template, spec: &CoinbaseSpec, created: Timestamp) -> Result<Self, CoinbaseError> {
+    pub fn new(
+        mut template: Template,
+        spec: &CoinbaseSpec,
+        created: Timestamp,
+    ) -> Result<Self, CoinbaseError> {
+        let any = Coinbase::build(
+            spec,
+            template.height,
+            template.coinbase_value,
+            template.segwit.then_some([0; 32]),
+        )?;
+        template.make_room(any.weight(spec.extranonce_bytes), any.sigops_max(spec.extranonce_bytes));
         let ids = |id: fn(&crate::block::TemplateTransaction) -> Hash| -> Vec<Hash> {
             template.transactions.iter().map(id).collect()
         };
         let branch = branch_of_first(&ids(|entry| entry.txid));
-        let commitment = witness_commitment(&ids(|entry| entry.wtxid));
+        let commitment = template.segwit.then(|| witness_commitment(&ids(|entry| entry.wtxid)));
         let coinbase = Coinbase::build(spec, template.height, template.coinbase_value, commitment)?;
         let notify = Notify::new(
             &template.prev_hash,
@@ -144,13 +155,13 @@ impl Jobs {
     pub fn push(&mut self, work: &Arc<Work>, terms: &Arc<Terms>, now: Timestamp) -> (&Job, bool) {
         let newest = self.jobs.back();
         let new_tip = newest.is_none_or(|job| job.work.template.prev_hash != work.template.prev_hash);
-        let ntime = match newest {
-            // Jobs on one tip must differ in ntime: where all else is the same, a
-            // miner that starts its extranonce anew with each job would find the
-            // same shares again (ESP-Miner #1587).
-            Some(job) if !new_tip => work.ntime_at(now).max(job.ntime.saturating_add(1)),
-            _ => work.ntime_at(now),
-        };
+        // Jobs on one tip must differ in ntime: where all else is the same, a
+        // miner that starts its extranonce anew with each job would find the same
+        // shares again (ESP-Miner #1587). Not only the newest: a chain can come
+        // back to a tip that it left.
+        let on_this_tip = self.iter().find(|job| job.work.template.prev_hash == work.template.prev_hash);
+        let after_it = on_this_tip.map_or(0, |job| job.ntime.saturating_add(1));
+        let ntime = work.ntime_at(now).max(after_it);
         if new_tip {
             self.tip_since = now;
         }
@@ -182,6 +193,11 @@ impl Jobs {
         } else {
             Standing::Stale
         }
+    }
+
+    /// Whether there is a job on this tip.
+    pub fn any_on(&self, tip: &Hash) -> bool {
+        self.iter().any(|job| job.work.template.prev_hash == *tip)
     }
 
     /// Forgets the jobs of an extranonce1 that is given back.

@@ -82,11 +82,12 @@ pub(super) fn judge(
         Verdict::Rejected(Reject::VersionMask)
     } else if as_target > job.terms.target {
         Verdict::Rejected(Reject::LowDifficulty)
-    } else if seen.contains(&hash) {
+    } else if !seen.insert(&template.prev_hash, hash) {
         Verdict::Rejected(Reject::Duplicate)
+    } else if standing == Standing::Late {
+        Verdict::AcceptedLate
     } else {
-        seen.insert(hash);
-        if standing == Standing::Late { Verdict::AcceptedLate } else { Verdict::Accepted }
+        Verdict::Accepted
     };
     Judged { verdict, header, hash, reached: as_target.difficulty(), is_block }
 }

@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use adit::block::{CoinbaseSpec, Template};
+use adit::block::{CoinbaseSpec, Limits, Template};
 use adit::event::{CloseReason, ConnectionId, Event};
 use adit::pool::{Output, Pool, PoolSettings, Session, Work};
 use adit::stratum::v1::Command;
@@ -173,6 +173,8 @@ impl Model {
             ntime: seconds,
             coinbase_value: bitcoin::Amount::from_sat(5_000_000_000 + u64::from(self.works)),
             transactions: Arc::new([]),
+            limits: Limits::CONSENSUS,
+            segwit: true,
         };
         let spec = CoinbaseSpec {
             payees: vec![(bitcoin::ScriptBuf::new(), 1)],

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use adit::block::{CoinbaseSpec, Template, TemplateTransaction};
+use adit::block::{CoinbaseSpec, Limits, Template, TemplateTransaction};
 use adit::event::{ConnectionId, Event, Reject};
 use adit::pool::{Output, Pool, PoolSettings, Session, Work};
 use adit::units::{Difficulty, Timestamp};
@@ -41,16 +41,8 @@ fn the_model_reaches_every_verdict() {
     }
 }
 
-const NOW: Timestamp = Timestamp::from_unix_seconds(1_700_000_000);
-
-/// A session with three jobs, on two tips.
-fn at_work() -> Session {
-    let settings = PoolSettings {
-        difficulty_initial: Difficulty::MIN,
-        malformed_lines_max: 3,
-        ..PoolSettings::default()
-    };
-    let mut session = Session::new(Arc::new(Pool::new(settings, [7; 32])), ConnectionId(1), NOW);
+/// Work on a tip with so many transactions.
+fn work(tip: u8, transactions: u32) -> Arc<Work> {
     let transaction = |n: u32| bitcoin::Transaction {
         version: bitcoin::transaction::Version::TWO,
         lock_time: bitcoin::absolute::LockTime::from_consensus(n),
@@ -63,25 +55,37 @@ fn at_work() -> Session {
         extranonce_bytes: 12,
         length: None,
     };
+    let entry = |n| TemplateTransaction::new(transaction(n), bitcoin::Amount::ZERO);
+    let template = Template {
+        height: 1,
+        prev_hash: [tip; 32],
+        version: 0x2000_0000,
+        nbits: 0x207f_ffff,
+        ntime_min: 1_600_000_000,
+        ntime: 1_700_000_000,
+        coinbase_value: bitcoin::Amount::from_sat(312_500_000),
+        transactions: (0..transactions).map(entry).collect(),
+        limits: Limits::CONSENSUS,
+        segwit: true,
+    };
+    Arc::new(Work::new(template, &spec, NOW).unwrap())
+}
+
+const NOW: Timestamp = Timestamp::from_unix_seconds(1_700_000_000);
+
+/// A session with three jobs, on two tips.
+fn at_work() -> Session {
+    let settings = PoolSettings {
+        difficulty_initial: Difficulty::MIN,
+        malformed_lines_max: 3,
+        ..PoolSettings::default()
+    };
+    let mut session = Session::new(Arc::new(Pool::new(settings, [7; 32])), ConnectionId(1), NOW);
     let mut out = Output::default();
     session.on_line(br#"{"id":1,"method":"mining.subscribe","params":[]}"#, NOW, &mut out);
     session.on_line(br#"{"id":2,"method":"mining.authorize","params":["w"]}"#, NOW, &mut out);
     for (tip, transactions) in [(1, 6), (2, 0), (2, 9)] {
-        let transactions = (0..transactions).map(transaction);
-        let template = Template {
-            height: 1,
-            prev_hash: [tip; 32],
-            version: 0x2000_0000,
-            nbits: 0x207f_ffff,
-            ntime_min: 1_600_000_000,
-            ntime: 1_700_000_000,
-            coinbase_value: bitcoin::Amount::from_sat(312_500_000),
-            transactions: transactions
-                .map(|transaction| TemplateTransaction::new(transaction, bitcoin::Amount::ZERO))
-                .collect::<Vec<_>>()
-                .into(),
-        };
-        session.on_work(&Arc::new(Work::new(template, &spec, NOW).unwrap()), NOW, &mut out);
+        session.on_work(&work(tip, transactions), NOW, &mut out);
     }
     session
 }
@@ -151,4 +155,46 @@ fn shares_that_came_together_meet_both_verdicts() {
         .count();
     // At the least difficulty there is, a header in four or five is a share.
     assert!((20..100).contains(&accepted), "{accepted} of 200");
+}
+
+/// A chain can come back to a tip that it left (`invalidateblock`, a reorganisation
+/// of a reorganisation); what was credited there is not credited again.
+#[test]
+fn a_share_is_credited_once_though_its_tip_comes_back() {
+    let mut session = at_work();
+    let submit = |session: &mut Session, job: u32, ntime: u32| {
+        let mut credited = 0;
+        for n in 0..100 {
+            let mut out = Output::default();
+            let line = format!(
+                "{{\"id\":4,\"method\":\"mining.submit\",\"params\":[\"w\",\"{job}\",\"{n:016x}\",\"{ntime:08x}\",\"00000000\"]}}"
+            );
+            session.on_line(line.as_bytes(), NOW, &mut out);
+            credited += u32::from(
+                out.events
+                    .iter()
+                    .any(|event| matches!(event, Event::Share(share) if share.verdict.is_accepted())),
+            );
+        }
+        credited
+    };
+    let ntime_of = |bytes: &[u8]| {
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        let notify: serde_json::Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+        u32::from_str_radix(notify["params"][7].as_str().unwrap(), 16).unwrap()
+    };
+    // Job 1 is the first on the tip 2.
+    assert!(submit(&mut session, 1, 1_700_000_000) > 5);
+    for tip in [3, 2] {
+        let mut out = Output::default();
+        session.on_work(&work(tip, 0), NOW, &mut out);
+        if tip == 2 {
+            // Job 4 is job 1 again, but for its time: what the miner finds now is new.
+            let ntime = ntime_of(&out.bytes);
+            assert!(ntime > 1_700_000_000, "{ntime}");
+            assert!(submit(&mut session, 4, ntime) > 5);
+        }
+    }
+    assert_eq!(submit(&mut session, 1, 1_700_000_000), 0);
+    assert_eq!(submit(&mut session, 4, 1_700_000_000), 0);
 }

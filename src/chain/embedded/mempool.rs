@@ -76,7 +76,7 @@ impl Mempool {
         });
         let submitted = self.submitted.iter().map(|Submitted { entry, sigops }| (entry.clone(), *sigops));
         for (entry, cost) in submitted.chain(from_lanes.map(|lane| (lane.entry, lane.sigops))) {
-            let entry_weight = entry.transaction.weight().to_wu() as usize;
+            let entry_weight = entry.weight as usize;
             let spends =
                 |input: &bitcoin::TxIn| left_out.contains(input.previous_output.txid.as_byte_array());
             let orphaned = !left_out.is_empty() && entry.transaction.input.iter().any(spends);

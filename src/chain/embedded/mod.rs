@@ -50,7 +50,7 @@ use self::rules::{HeaderContext, check_block, check_header, check_in_context, su
 use self::storage::{Step, Storage};
 use self::transactions::SpendContext;
 use super::{ChainError, Refusal, SubmitError, SubmitOutcome, Tip};
-use crate::block::{Template, TemplateTransaction};
+use crate::block::{Limits, Template, TemplateTransaction};
 use crate::hash::Hash;
 use crate::units::Timestamp;
 
@@ -181,6 +181,8 @@ impl EmbeddedChain {
             ntime: u32::try_from(now.unix_seconds()).unwrap_or(u32::MAX).max(ntime_min),
             coinbase_value: subsidy(height, self.params.halving_interval) + fees,
             transactions,
+            limits: Limits::CONSENSUS,
+            segwit: true,
         }
     }
 

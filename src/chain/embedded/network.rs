@@ -129,7 +129,7 @@ impl Network {
         };
         let wtxids: Vec<Hash> = template.transactions.iter().map(|entry| entry.wtxid).collect();
         let commitment = witness_commitment(&wtxids);
-        let coinbase = Coinbase::build(&spec, template.height, template.coinbase_value, commitment)
+        let coinbase = Coinbase::build(&spec, template.height, template.coinbase_value, Some(commitment))
             .expect("a short tag fits")
             .transaction(&self.rng.random::<[u8; EXTRANONCE_BYTES]>(), &[]);
         let txids: Vec<Hash> = std::iter::once(coinbase.compute_txid().to_byte_array())

@@ -44,7 +44,9 @@ pub(super) fn build(shape: &Shape) -> (Vec<u8>, Vec<u8>) {
             extranonce_bytes: shape.extranonce_bytes,
             length: Some(shape.bytes),
         };
-        if let Ok(coinbase) = Coinbase::build(&spec, shape.height, Amount::from_sat(VALUE_SATS), shape.salt) {
+        if let Ok(coinbase) =
+            Coinbase::build(&spec, shape.height, Amount::from_sat(VALUE_SATS), Some(shape.salt))
+        {
             return (coinbase.prefix, coinbase.suffix);
         }
     }

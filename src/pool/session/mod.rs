@@ -357,7 +357,8 @@ impl Session {
         work.notify.write(&mut out.bytes, job.id, job.ntime, new_tip || is_first);
         out.carries_job = true;
         if new_tip {
-            state.seen.on_new_tip();
+            let Resumable { jobs, seen, .. } = &mut **state;
+            seen.on_new_tip(|tip| jobs.any_on(tip));
         }
     }
 

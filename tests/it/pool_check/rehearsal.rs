@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use adit::block::{CoinbaseSpec, Template, TemplateTransaction};
+use adit::block::{CoinbaseSpec, Limits, Template, TemplateTransaction};
 use adit::conformance::pool::{Action, Examiner, Input, PoolCase, SearchId, Setting};
 use adit::conformance::{CaseResult, Connection};
 use adit::event::ConnectionId;
@@ -448,6 +448,8 @@ fn work(mutant: &Mutant, number: u32, now: Timestamp, extranonce_bytes: usize) -
         ntime,
         coinbase_value: Amount::from_sat(312_500_000),
         transactions: transactions.into(),
+        limits: Limits::CONSENSUS,
+        segwit: true,
     };
     let spec = CoinbaseSpec {
         payees: vec![(ScriptBuf::from_bytes(vec![0x51]), 1)],

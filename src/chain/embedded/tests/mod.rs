@@ -107,7 +107,7 @@ fn solved_block(template: &Template, tag: &str) -> Block {
     };
     let wtxids: Vec<Hash> = template.transactions.iter().map(|entry| entry.wtxid).collect();
     let commitment = witness_commitment(&wtxids);
-    let coinbase = Coinbase::build(&spec, template.height, template.coinbase_value, commitment)
+    let coinbase = Coinbase::build(&spec, template.height, template.coinbase_value, Some(commitment))
         .unwrap()
         .transaction(&[1; 4], &[2; 8]);
     let header = HeaderFields {
