@@ -9,12 +9,14 @@
 //! |---|---|---|
 //! | [`embedded`], regtest | real: hashed and consensus-valid | tests, demo, firmware |
 //! | [`embedded`], mainnet-like | valid, the proofs of others drawn | simulation with mainnet's shape |
+//! | [`remote`], one node or several | those of Bitcoin | mining |
 //!
-//! Invariant: a tip is announced only after its block and all coin changes are
-//! on disk together.
+//! Invariant: the embedded chain announces a tip only after its block and all coin
+//! changes are on disk together.
 
 pub mod embedded;
 mod node;
+pub mod remote;
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -132,6 +134,12 @@ pub enum ChainError {
         found: i64,
         /// The version this code writes.
         known: i64,
+    },
+    /// No node outside gives templates.
+    #[error("no template: {problems}")]
+    NoNode {
+        /// What is wrong with each, and what to try.
+        problems: String,
     },
     /// The database contradicts itself.
     #[error("{path} is damaged: {what}; restore it, or delete the file to start over", path = .path.display())]

@@ -6,11 +6,13 @@
 //! judged and stored to the end even if the caller stops waiting.
 
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Instant;
 
 use bitcoin::{Block, Network};
 use tokio::sync::watch;
 
 use super::embedded::{EmbeddedChain, Proof, Warp};
+use super::remote::{Health, NodeStatus, Nodes};
 use super::{ChainError, SubmitError, SubmitOutcome, Tip};
 use crate::block::Template;
 use crate::hash::Hash;
@@ -21,16 +23,38 @@ use crate::units::Timestamp;
 pub enum Node {
     /// A chain of our own.
     Embedded(EmbeddedNode),
+    /// Nodes outside.
+    Remote(Nodes),
 }
 
 impl Node {
-    /// What to mine on: with transactions, or `empty` and available at once.
+    /// What can be mined on the tip at once: without transactions, unless those
+    /// are at hand too. `None` when nothing is.
+    #[must_use]
+    pub fn template_at_once(&self, now: Timestamp) -> Option<Template> {
+        match self {
+            Self::Embedded(node) => Some(node.chain().template(true, node.clock.chain_time(now))),
+            Self::Remote(nodes) => nodes.template_at_once(),
+        }
+    }
+
+    /// What to mine on, with transactions.
     ///
     /// # Errors
     /// When the node does not answer.
-    pub async fn template(&self, empty: bool, now: Timestamp) -> Result<Template, ChainError> {
+    pub async fn template(&self, now: Timestamp) -> Result<Template, ChainError> {
         match self {
-            Self::Embedded(node) => Ok(node.chain().template(empty, node.clock.chain_time(now))),
+            Self::Embedded(node) => Ok(node.chain().template(false, node.clock.chain_time(now))),
+            Self::Remote(nodes) => nodes.template().await,
+        }
+    }
+
+    /// What is known of each node; of a chain of our own, that it is there.
+    #[must_use]
+    pub fn statuses(&self) -> Vec<NodeStatus> {
+        match self {
+            Self::Embedded(node) => vec![node.status()],
+            Self::Remote(nodes) => nodes.statuses(),
         }
     }
 
@@ -41,6 +65,7 @@ impl Node {
     pub async fn submit(&self, block: Block, now: Timestamp) -> Result<SubmitOutcome, SubmitError> {
         match self {
             Self::Embedded(node) => node.submit(block, now).await,
+            Self::Remote(nodes) => Ok(nodes.submit(block).await?),
         }
     }
 
@@ -49,6 +74,7 @@ impl Node {
     pub fn tips(&self) -> watch::Receiver<Tip> {
         match self {
             Self::Embedded(node) => node.tips.clone(),
+            Self::Remote(nodes) => nodes.tips(),
         }
     }
 
@@ -60,6 +86,7 @@ impl Node {
     pub async fn confirmations(&self, hash: &Hash) -> Result<Option<u32>, ChainError> {
         match self {
             Self::Embedded(node) => Ok(node.chain().confirmations(hash)),
+            Self::Remote(nodes) => nodes.confirmations(hash).await,
         }
     }
 
@@ -68,6 +95,7 @@ impl Node {
     pub fn network(&self) -> Network {
         match self {
             Self::Embedded(node) => node.network,
+            Self::Remote(nodes) => nodes.network(),
         }
     }
 
@@ -76,6 +104,7 @@ impl Node {
     pub fn pace(&self) -> f64 {
         match self {
             Self::Embedded(node) => node.clock.factor(),
+            Self::Remote(_) => 1.0,
         }
     }
 
@@ -84,6 +113,7 @@ impl Node {
     pub fn chain_time(&self, now: Timestamp) -> Timestamp {
         match self {
             Self::Embedded(node) => node.clock.chain_time(now),
+            Self::Remote(_) => now,
         }
     }
 }
@@ -95,6 +125,7 @@ pub struct EmbeddedNode {
     clock: Warp,
     tips: watch::Receiver<Tip>,
     network: Network,
+    opened: Instant,
 }
 
 impl EmbeddedNode {
@@ -102,7 +133,7 @@ impl EmbeddedNode {
     #[must_use]
     pub fn new(chain: EmbeddedChain, clock: Warp) -> Self {
         let (tips, network) = (chain.tips(), chain.params().network());
-        Self { chain: Arc::new(Mutex::new(chain)), clock, tips, network }
+        Self { chain: Arc::new(Mutex::new(chain)), clock, tips, network, opened: Instant::now() }
     }
 
     /// The chain itself, locked: for what other nodes cannot do, such as
@@ -119,6 +150,19 @@ impl EmbeddedNode {
     #[must_use]
     pub fn clock(&self) -> Warp {
         self.clock
+    }
+
+    fn status(&self) -> NodeStatus {
+        NodeStatus {
+            name: "embedded".into(),
+            kind: "embedded",
+            active: true,
+            health: Health::Up,
+            since: self.opened,
+            tip: Some(*self.tips.borrow()),
+            transactions: None,
+            template_took: None,
+        }
     }
 
     async fn submit(&self, block: Block, now: Timestamp) -> Result<SubmitOutcome, SubmitError> {
@@ -142,6 +186,12 @@ impl From<EmbeddedNode> for Node {
     }
 }
 
+impl From<Nodes> for Node {
+    fn from(nodes: Nodes) -> Self {
+        Self::Remote(nodes)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,9 +210,9 @@ mod tests {
         assert_eq!(tips.borrow_and_update().height, 840_000);
         assert_eq!(node.network(), Network::Bitcoin);
 
-        let empty = node.template(true, now + Seconds(10.0)).await.unwrap();
+        let empty = node.template_at_once(now + Seconds(10.0)).unwrap();
         assert_eq!((empty.transactions.len(), u64::from(empty.ntime)), (0, 1_750_000_600));
-        assert_eq!(node.template(false, now).await.unwrap().transactions.len(), 3);
+        assert_eq!(node.template(now).await.unwrap().transactions.len(), 3);
 
         let mut network = RestOfTheNetwork::new(NetworkConfig::default(), &embedded.chain(), now);
         network.arrive(&mut embedded.chain()).unwrap();

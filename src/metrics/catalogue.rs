@@ -1,7 +1,8 @@
 //! Every metric, one row each.
 
 use prometheus::{
-    Counter, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+    Counter, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
+    Opts, Registry,
 };
 
 use super::Regions;
@@ -44,7 +45,9 @@ make! {
     IntCounter "counter": |name, help, _labels| IntCounter::new(name, help);
     IntCounterVec "counter": |name, help, labels| IntCounterVec::new(Opts::new(name, help), labels);
     Gauge "gauge": |name, help, _labels| Gauge::new(name, help);
+    GaugeVec "gauge": |name, help, labels| GaugeVec::new(Opts::new(name, help), labels);
     IntGauge "gauge": |name, help, _labels| IntGauge::new(name, help);
+    IntGaugeVec "gauge": |name, help, labels| IntGaugeVec::new(Opts::new(name, help), labels);
     Histogram "histogram": |name, help, _labels| {
         Histogram::with_opts(HistogramOpts::new(name, help).buckets(COMMIT_BUCKETS.to_vec()))
     };
@@ -117,7 +120,11 @@ catalogue! {
     commit_seconds: Histogram, "adit_commit_seconds", [],
         "Seconds from judging shares to their commit, which is when they are answered.";
     store_healthy: IntGauge, "adit_store_healthy", [], "1 while the last commit succeeded.";
-    node_healthy: IntGauge, "adit_node_healthy", [], "1 while the node gives templates.";
+    node_healthy: IntGauge, "adit_node_healthy", [], "1 while a node gives templates.";
+    node_up: IntGaugeVec, "adit_node_up", ["node"], "1 while this node answers and gives templates.";
+    node_tip_height: IntGaugeVec, "adit_node_tip_height", ["node"], "Height of this node's tip.";
+    node_template_seconds: GaugeVec, "adit_node_template_seconds", ["node"],
+        "Seconds that this node took for the last template it was asked for.";
     process_cpu: Gauge, "process_cpu_seconds_total", [], "CPU time of this process in seconds.";
     process_resident: Gauge, "process_resident_memory_bytes", [], "Resident memory in bytes.";
     process_files: Gauge, "process_open_fds", [], "Open files.";

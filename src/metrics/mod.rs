@@ -1,8 +1,8 @@
 //! What Prometheus is told: counters and gauges folded from events.
 //!
 //! One row in `catalogue` makes a metric: its handle, its registration and its
-//! line in `docs/metrics.md`. Label values are bounded: verdicts, reasons, and
-//! regions that the data knows; never names that a peer chooses.
+//! line in `docs/metrics.md`. Label values are bounded: verdicts, reasons,
+//! regions that the data knows, nodes as configured; never names that a peer chooses.
 
 mod catalogue;
 mod process;

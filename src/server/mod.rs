@@ -150,6 +150,26 @@ impl Service {
         let _ = self.orders.send(Order { connection, command });
     }
 
+    /// What Prometheus is told: the counters, and how the nodes are now.
+    #[must_use]
+    pub fn render_metrics(&self) -> Vec<u8> {
+        let metrics = &self.metrics;
+        let mut any_up = false;
+        for node in self.node.statuses() {
+            let name = [&*node.name];
+            any_up |= node.health.is_up();
+            metrics.node_up.with_label_values(&name).set(node.health.is_up().into());
+            if let Some(tip) = node.tip {
+                metrics.node_tip_height.with_label_values(&name).set(tip.height.into());
+            }
+            if let Some(took) = node.template_took {
+                metrics.node_template_seconds.with_label_values(&name).set(took.as_secs_f64());
+            }
+        }
+        metrics.node_healthy.set(any_up.into());
+        metrics.render()
+    }
+
     /// The label under which shares of a region are counted.
     fn region_label(region: &str) -> &str {
         if Atlas::embedded().region(region).is_ok() { region } else { crate::metrics::REGION_UNKNOWN }
@@ -179,7 +199,7 @@ impl Server {
 
         let clock = Clock::start();
         let now = clock.now();
-        let mut template = node.template(false, now).await?;
+        let mut template = node.template(now).await?;
         template.version |= settings.job_version_bits;
         let tip = PublishedTip { height: template.height - 1, published: now };
         let first = Arc::new(Work::new(template, &settings.coinbase, now)?.with_pace(node.pace()));
@@ -210,7 +230,6 @@ impl Server {
         service.metrics.tip_height.set(i64::from(tip.height));
         service.metrics.tip_published.set(now.micros() as f64 / 1e6);
         service.metrics.store_healthy.set(1);
-        service.metrics.node_healthy.set(1);
         for block in left_over {
             // The receiver lives as long as the service.
             let _ = service.found.send(block);

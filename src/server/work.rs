@@ -1,13 +1,16 @@
 //! Templates into published work.
 //!
-//! A new tip gets an empty block's work at once, so that nobody mines on the
-//! old one while transactions are chosen; the full work follows. The same tip
-//! gets refreshed work on a timer, for new fees and a new ntime.
+//! A new tip gets what can be mined on it at once, so that nobody mines on the old
+//! one while transactions are chosen: an empty block's work, unless the node
+//! brought all of it with the tip. The full work follows. The same tip gets
+//! refreshed work on a timer, for new fees and a new ntime; a tip that comes
+//! while the node is asked for that does not wait for its answer.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{PublishedTip, Service, stopped};
+use crate::block::Template;
 use crate::pool::Work;
 
 /// How soon a node that failed is asked again.
@@ -20,39 +23,51 @@ const BROADCAST_PER_MINER: Duration = Duration::from_micros(20);
 pub(super) async fn publish(service: Arc<Service>) {
     let mut stop = service.stop.subscribe();
     let mut tips = service.node.tips();
+    let mut is_away = false;
     loop {
         let is_new = service.work().template.prev_hash != tips.borrow_and_update().hash;
-        if is_new {
-            make(&service, true).await;
+        if is_new && let Some(template) = service.node.template_at_once(service.clock.now()) {
+            offer(&service, template);
             // The full work would compete with the empty one on its way to the
             // last miner.
             let miners = u32::try_from(service.metrics.connections.get()).unwrap_or(0);
             tokio::time::sleep(BROADCAST_PER_MINER * miners).await;
         }
-        let mut is_whole = make(&service, false).await;
+        let mut wait = Duration::ZERO;
         loop {
-            let wait = if is_whole { service.settings.refresh } else { RETRY };
-            tokio::select! {
+            let template = async {
+                // A sleep of no length still takes until the timer's next tick.
+                if !wait.is_zero() {
+                    tokio::time::sleep(wait).await;
+                }
+                service.node.template(service.clock.now()).await
+            };
+            let template = tokio::select! {
                 () = stopped(&mut stop) => return,
                 Ok(()) = tips.changed() => break,
-                () = tokio::time::sleep(wait) => is_whole = make(&service, false).await,
+                template = template => template,
+            };
+            match template {
+                Ok(template) => {
+                    wait = if offer(&service, template) { service.settings.refresh } else { RETRY };
+                    if std::mem::take(&mut is_away) {
+                        tracing::info!("templates come again");
+                    }
+                }
+                Err(error) => {
+                    wait = RETRY;
+                    if !std::mem::replace(&mut is_away, true) {
+                        tracing::warn!("{error}; miners keep their last job");
+                    }
+                }
             }
         }
     }
 }
 
-/// Publishes work on a new template; `false` when the node has none.
-async fn make(service: &Service, empty: bool) -> bool {
+/// Publishes work on a template; `false` when none can be made of it.
+fn offer(service: &Service, mut template: Template) -> bool {
     let now = service.clock.now();
-    let mut template = match service.node.template(empty, now).await {
-        Ok(template) => template,
-        Err(error) => {
-            service.metrics.node_healthy.set(0);
-            tracing::warn!("no template from the node: {error}; miners keep their last job");
-            return false;
-        }
-    };
-    service.metrics.node_healthy.set(1);
     let before = service.work();
     let is_new_tip = before.template.prev_hash != template.prev_hash;
     let same = !is_new_tip && now.since(before.created).0 < service.settings.refresh.as_secs_f64();

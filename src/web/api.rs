@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Web;
 use crate::block::CoinbaseAudit;
+use crate::chain::remote::NodeStatus;
 use crate::event::{ConnectionId, Share};
 use crate::store::{BlockRow, Reader, RegionShares, StoreError, WorkerTotals};
 use crate::stratum::v1::Command;
@@ -55,7 +56,7 @@ pub(super) async fn page() -> Html<&'static str> {
 }
 
 pub(super) async fn metrics(State(web): Shared) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], web.service.metrics.render())
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], web.service.render_metrics())
 }
 
 pub(super) async fn health(State(web): Shared) -> Response {
@@ -63,13 +64,52 @@ pub(super) async fn health(State(web): Shared) -> Response {
     if let Some(fault) = web.service.store.fault() {
         problems.push(fault.to_string());
     }
-    if web.service.metrics.node_healthy.get() == 0 {
-        problems.push("the node gives no template; miners keep their last job".to_owned());
+    let nodes = web.service.node.statuses();
+    if !nodes.iter().any(|node| node.health.is_up()) {
+        problems.push("no node gives templates; miners keep their last job".to_owned());
     }
-    if problems.is_empty() {
-        return "ok\n".into_response();
+    let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let away = nodes.iter().filter_map(|node| Some(format!("node {} {}", node.name, node.health.problem()?)));
+    problems.extend(away);
+    if status == StatusCode::OK {
+        problems.insert(0, "ok".to_owned());
     }
-    (StatusCode::SERVICE_UNAVAILABLE, problems.join("\n") + "\n").into_response()
+    (status, problems.join("\n") + "\n").into_response()
+}
+
+/// A node as the API shows it.
+#[derive(Serialize)]
+pub(super) struct NodeRow {
+    name: Arc<str>,
+    kind: &'static str,
+    /// Whether it is the one that is mined on.
+    active: bool,
+    up: bool,
+    /// Why it is not.
+    problem: Option<String>,
+    /// How long it has been so.
+    seconds: f64,
+    height: Option<u32>,
+    tip: Option<String>,
+    /// Transactions of its newest template.
+    transactions: Option<usize>,
+    template_seconds: Option<f64>,
+}
+
+pub(super) async fn nodes(State(web): Shared) -> Json<Vec<NodeRow>> {
+    let row = |node: NodeStatus| NodeRow {
+        active: node.active,
+        up: node.health.is_up(),
+        problem: node.health.problem().map(ToString::to_string),
+        seconds: node.since.elapsed().as_secs_f64(),
+        height: node.tip.map(|tip| tip.height),
+        tip: node.tip.map(|tip| bitcoin::BlockHash::from_byte_array(tip.hash).to_string()),
+        transactions: node.transactions,
+        template_seconds: node.template_took.map(|took| took.as_secs_f64()),
+        name: node.name,
+        kind: node.kind,
+    };
+    Json(web.service.node.statuses().into_iter().map(row).collect())
 }
 
 /// The pool at a glance.

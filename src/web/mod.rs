@@ -4,8 +4,9 @@
 //! |---|---|
 //! | `/` | a page that shows the rest |
 //! | `/metrics` | Prometheus' text format (`docs/metrics.md`) |
-//! | `/healthz` | 200 while shares can be stored and templates come, else 503 and why |
+//! | `/healthz` | 200 while shares can be stored and a node gives templates, else 503; and what is wrong |
 //! | `/api/v1/status` | the pool, its tip, its work and who the coinbase pays |
+//! | `/api/v1/nodes` | each node: whether it is up, or why not, its tip, whether it is mined on |
 //! | `/api/v1/workers` | totals of each worker |
 //! | `/api/v1/regions` | totals of each region |
 //! | `/api/v1/blocks` | found blocks, newest first |
@@ -44,6 +45,7 @@ pub async fn start(address: SocketAddr, service: Arc<Service>) -> Result<SocketA
         .route("/metrics", get(api::metrics))
         .route("/healthz", get(api::health))
         .route("/api/v1/status", get(api::status))
+        .route("/api/v1/nodes", get(api::nodes))
         .route("/api/v1/workers", get(api::workers))
         .route("/api/v1/regions", get(api::regions))
         .route("/api/v1/blocks", get(api::blocks))
