@@ -8,9 +8,10 @@ use clap::Args;
 use rand::TryRng as _;
 
 use super::{Failure, interrupted, runtime};
-use crate::chain::EmbeddedNode;
 use crate::chain::embedded::{EmbeddedChain, Warp};
-use crate::config::{Overrides, Settings};
+use crate::chain::remote::{Endpoint, Nodes};
+use crate::chain::{EmbeddedNode, Node};
+use crate::config::{ChainSettings, EmbeddedSettings, Overrides, Settings};
 use crate::net::Clock;
 use crate::server::{Server, ServerError, ServerSettings};
 use crate::store::Store;
@@ -25,6 +26,10 @@ Examples:
                                               for a CPU miner, a block every hundred shares
   adit serve --chain mainnet-like             thousands of transactions, mainnet's difficulty
   adit serve --v1 0.0.0.0:3333                for a device on your network
+  adit serve --node http://127.0.0.1:18443 --node-cookie ~/.bitcoin/regtest/.cookie
+                                              on Bitcoin Core (bitcoind -regtest -server)
+  adit serve --chain testnet4 --payout tb1q... --node http://user:pass@10.0.0.1 \\
+    --node http://user:pass@10.0.0.2          on two nodes that take each other's place
   adit serve --config adit.toml               every key: docs/adit.toml")]
 pub(super) struct Serve {
     /// Configuration file
@@ -39,7 +44,7 @@ pub(super) struct Serve {
     /// Data directory: ledger and chain
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Chain: regtest or mainnet-like
+    /// Chain: regtest or mainnet-like; with --node: regtest, signet, testnet4 or mainnet
     #[arg(long, value_name = "KIND")]
     chain: Option<String>,
     /// Difficulty of a miner's first job
@@ -48,6 +53,15 @@ pub(super) struct Serve {
     /// Difficulty of the chain's blocks; default: the chain's own
     #[arg(long, value_name = "D")]
     network_difficulty: Option<Difficulty>,
+    /// RPC of a Bitcoin node to mine on: http://[USER:PASSWORD@]HOST[:PORT]; again for each further one
+    #[arg(long, value_name = "URL")]
+    node: Vec<String>,
+    /// Cookie file of the nodes that are given without a user
+    #[arg(long, value_name = "FILE")]
+    node_cookie: Option<PathBuf>,
+    /// Address that blocks pay; several, with shares: [[coinbase.payouts]] in the configuration
+    #[arg(long, value_name = "ADDRESS")]
+    payout: Option<String>,
 }
 
 impl Serve {
@@ -59,12 +73,19 @@ impl Serve {
             chain: self.chain,
             difficulty: self.difficulty,
             network_difficulty: self.network_difficulty,
+            nodes: self.node,
+            node_cookie: self.node_cookie,
+            payout: self.payout,
         };
         let settings = Settings::load(self.config.as_deref(), &overrides)?;
         runtime()?.block_on(async {
-            let end = interrupted();
+            let mut end = std::pin::pin!(interrupted());
             let http = settings.http;
-            let pool = start(settings).await?;
+            let pool = tokio::select! {
+                pool = start(settings) => pool?,
+                // While it waits for a node.
+                () = &mut end => return Ok(()),
+            };
             let bound = web::start(http, pool.service().clone()).await.map_err(failure)?;
             tracing::info!("miners: stratum+tcp://{}   page, API, metrics: http://{bound}", pool.v1());
             end.await;
@@ -75,17 +96,27 @@ impl Serve {
     }
 }
 
-/// Opens ledger and chain and starts the pool on them.
+/// Opens the ledger, opens the chain or waits for a node, and starts the pool on them.
 pub(super) async fn start(settings: Settings) -> Result<Server, Failure> {
     let mut seed = [0; 32];
     rand::rngs::SysRng.try_fill_bytes(&mut seed).map_err(Failure::surroundings)?;
     let now = Clock::start().now();
     let store = Store::open(&settings.data, settings.store).map_err(Failure::surroundings)?;
-    let chain =
-        EmbeddedChain::open(Some(&settings.data), settings.chain, now).map_err(Failure::surroundings)?;
-    let clock =
-        if settings.warp == 1.0 { Warp::none() } else { Warp::resuming(now, &chain.tip(), settings.warp) };
-    let node = EmbeddedNode::new(chain, clock);
+    let mut others = None;
+    let node: Node = match settings.chain {
+        ChainSettings::Embedded(EmbeddedSettings { params, network, warp }) => {
+            let chain =
+                EmbeddedChain::open(Some(&settings.data), params, now).map_err(Failure::surroundings)?;
+            let clock = if warp == 1.0 { Warp::none() } else { Warp::resuming(now, &chain.tip(), warp) };
+            let node = EmbeddedNode::new(chain, clock);
+            others = network.map(|network| (node.clone(), network));
+            node.into()
+        }
+        ChainSettings::Nodes { network, endpoints } => {
+            let endpoints = endpoints.iter().map(|settings| Endpoint::new(settings, network));
+            Nodes::connect(endpoints, network).await.map_err(Failure::surroundings)?.into()
+        }
+    };
     let server = ServerSettings {
         v1: settings.v1,
         pool: settings.pool,
@@ -95,8 +126,8 @@ pub(super) async fn start(settings: Settings) -> Result<Server, Failure> {
         line_bytes_max: settings.line_bytes_max,
         seed,
     };
-    let server = Server::start(server, node.clone().into(), Arc::new(store)).await.map_err(failure)?;
-    if let Some(network) = settings.network {
+    let server = Server::start(server, node, Arc::new(store)).await.map_err(failure)?;
+    if let Some((node, network)) = others {
         server.run_network(node, network);
     }
     Ok(server)

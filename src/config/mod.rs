@@ -4,6 +4,7 @@
 //! what the pool runs on, where every value is known to be usable. Each key is
 //! documented in `docs/adit.toml`, which a test holds to the defaults.
 
+mod chain;
 mod raw;
 
 use std::net::SocketAddr;
@@ -14,16 +15,13 @@ use std::time::Duration;
 use bitcoin::{Amount, ScriptBuf};
 
 use crate::block::{Coinbase, CoinbaseError, CoinbaseSpec};
-use crate::chain::embedded::{NetworkConfig, Params};
 use crate::pool::{PoolSettings, VardiffSettings};
 use crate::store;
 use crate::stratum::v1::Dialect;
 use crate::stratum::v1::dialect::DIALECTS;
 use crate::units::{Difficulty, Seconds};
+pub use chain::{ChainSettings, EmbeddedSettings};
 use raw::Raw;
-
-/// Height of a mainnet-like chain's first block, unless configured: the halving of 2024.
-const MAINNET_LIKE_HEIGHT: u32 = 840_000;
 
 /// As long in a coinbase as the height of any block for 150 years.
 const HEIGHT_OF_THREE_BYTES: u32 = 1_000_000;
@@ -81,6 +79,12 @@ pub struct Overrides {
     pub difficulty: Option<Difficulty>,
     /// `--network-difficulty`
     pub network_difficulty: Option<Difficulty>,
+    /// `--node`, as often as given
+    pub nodes: Vec<String>,
+    /// `--node-cookie`
+    pub node_cookie: Option<PathBuf>,
+    /// `--payout`
+    pub payout: Option<String>,
 }
 
 /// Everything `adit serve` runs on.
@@ -104,12 +108,8 @@ pub struct Settings {
     pub pool: PoolSettings,
     /// How the coinbase is made.
     pub coinbase: CoinbaseSpec,
-    /// The embedded chain.
-    pub chain: Params,
-    /// Blocks that others find, on a mainnet-like chain.
-    pub network: Option<NetworkConfig>,
-    /// How much faster than real time the chain's time runs.
-    pub warp: f64,
+    /// What is mined on.
+    pub chain: ChainSettings,
 }
 
 impl Settings {
@@ -130,12 +130,10 @@ impl Settings {
     }
 
     fn check(raw: Raw, overrides: &Overrides) -> Result<Self, ConfigError> {
-        let warp = positive("chain.warp", raw.chain.warp)?;
-        let chain = chain_params(&raw, overrides)?;
-        let network = network(&raw, &chain)?;
+        let chain = chain::chain(&raw, overrides)?;
         let pool = pool_settings(&raw, overrides)?;
         let coinbase = CoinbaseSpec {
-            payees: payees(&raw, chain.network())?,
+            payees: payees(&raw, overrides, chain.network())?,
             tag: raw.coinbase.tag.clone(),
             extranonce_bytes: pool.extranonce1_bytes + pool.extranonce2_bytes,
             length: raw.coinbase.length,
@@ -167,8 +165,6 @@ impl Settings {
             pool,
             coinbase,
             chain,
-            network,
-            warp,
         })
     }
 }
@@ -262,48 +258,18 @@ fn version_bits(key: &'static str, text: &str) -> Result<u32, ConfigError> {
         .map_err(|_| value_error(key, format!("{text:?}"), "is no hexadecimal number such as \"1fffe000\""))
 }
 
-fn chain_params(raw: &Raw, overrides: &Overrides) -> Result<Params, ConfigError> {
-    let kind = overrides.chain.as_ref().unwrap_or(&raw.chain.kind);
-    let mut params = match kind.as_str() {
-        "regtest" => Params::regtest(),
-        "mainnet-like" => Params::mainnet_like(raw.chain.height.unwrap_or(MAINNET_LIKE_HEIGHT)),
-        other => {
-            return Err(value_error(
-                "chain.kind",
-                format!("{other:?}"),
-                "is neither regtest nor mainnet-like",
-            ));
+/// Who is paid. On chains without money the default is a script that anyone can spend.
+fn payees(
+    raw: &Raw,
+    overrides: &Overrides,
+    network: bitcoin::Network,
+) -> Result<Vec<(ScriptBuf, u32)>, ConfigError> {
+    let is_simulated = raw.node.is_empty() && overrides.nodes.is_empty();
+    if raw.coinbase.payouts.is_empty() && overrides.payout.is_none() {
+        if !is_simulated && network != bitcoin::Network::Regtest {
+            let reason = "would leave every block to anyone; name an address with --payout, or in [[coinbase.payouts]]";
+            return Err(value_error("coinbase.payouts", "[]", reason));
         }
-    };
-    let in_file = raw.chain.difficulty.map(|value| difficulty("chain.difficulty", value)).transpose()?;
-    if let Some(difficulty) = overrides.network_difficulty.or(in_file) {
-        params = params.with_difficulty(difficulty);
-    }
-    if let Some(count) = raw.chain.transactions {
-        params = params.with_transactions(count);
-    }
-    Ok(params.with_seed(raw.chain.seed))
-}
-
-fn network(raw: &Raw, chain: &Params) -> Result<Option<NetworkConfig>, ConfigError> {
-    let blocks_per_hour = raw.chain.blocks_per_hour;
-    if chain.kind() != crate::chain::embedded::ChainKind::MainnetLike {
-        return Ok(None);
-    }
-    if !(blocks_per_hour.is_finite() && blocks_per_hour >= 0.0) {
-        return Err(value_error("chain.blocks_per_hour", blocks_per_hour, "is not 0 or above"));
-    }
-    let reorg_probability = raw.chain.reorg_probability;
-    if !(0.0..=1.0).contains(&reorg_probability) {
-        return Err(value_error("chain.reorg_probability", reorg_probability, "is outside 0 to 1"));
-    }
-    Ok(Some(NetworkConfig { blocks_per_hour, reorg_probability, seed: raw.chain.seed }))
-}
-
-/// Who is paid. On simulated chains there is no money, so the default is a
-/// script that anyone can spend.
-fn payees(raw: &Raw, network: bitcoin::Network) -> Result<Vec<(ScriptBuf, u32)>, ConfigError> {
-    if raw.coinbase.payouts.is_empty() {
         let anyone = bitcoin::script::Builder::new().push_opcode(bitcoin::opcodes::OP_TRUE).into_script();
         return Ok(vec![(anyone.to_p2wsh(), 1)]);
     }
@@ -317,6 +283,9 @@ fn payees(raw: &Raw, network: bitcoin::Network) -> Result<Vec<(ScriptBuf, u32)>,
         })?;
         Ok(checked.script_pubkey())
     };
+    if let Some(address) = &overrides.payout {
+        return Ok(vec![(script(address)?, 1)]);
+    }
     raw.coinbase.payouts.iter().map(|payout| Ok((script(&payout.address)?, payout.parts))).collect()
 }
 

@@ -16,6 +16,8 @@ pub(super) struct Raw {
     pub difficulty: Difficulty,
     pub session: Session,
     pub coinbase: Coinbase,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub node: Vec<Node>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -146,6 +148,16 @@ impl Default for Coinbase {
     fn default() -> Self {
         Self { tag: "/adit/".into(), length: None, payouts: Vec::new() }
     }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Node {
+    pub url: String,
+    pub cookie_file: Option<PathBuf>,
+    pub user: Option<String>,
+    pub password: Option<String>,
+    pub timeout_seconds: Option<f64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -20,7 +20,7 @@ use tokio::time::Instant;
 
 use super::serve::{failure, start};
 use super::{Failure, interrupted, print, runtime};
-use crate::config::{Overrides, Settings};
+use crate::config::{ChainSettings, Overrides, Settings};
 use crate::mine;
 use crate::mine::{MineOptions, MineProgress};
 use crate::net::PoolUrl;
@@ -161,7 +161,9 @@ fn settings(data: PathBuf, hashrate: f64) -> Result<Settings, Failure> {
     let difficulty_for = |hashrate: f64, interval: Seconds| {
         Difficulty::ONE.scaled(hashrate * interval.0 / Difficulty::ONE.expected_hashes())
     };
-    settings.chain = settings.chain.with_difficulty(difficulty_for(hashrate, BLOCK_INTERVAL));
+    if let ChainSettings::Embedded(chain) = &mut settings.chain {
+        chain.params = chain.params.clone().with_difficulty(difficulty_for(hashrate, BLOCK_INTERVAL));
+    }
     settings.pool.difficulty_initial =
         difficulty_for(fleet::MEAN_HASHES_PER_SECOND, SHARE_INTERVAL).rounded();
     settings.pool.vardiff = Some(VardiffSettings { share_interval: SHARE_INTERVAL });
