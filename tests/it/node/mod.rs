@@ -1,0 +1,9 @@
+//! The pool on real nodes: Bitcoin Core, started here on regtest.
+//!
+//! The daemon is not committed and not fetched: `ci/bitcoin-core` builds it, and
+//! the variable `ADIT_BITCOIND` says where it is. Tests that need it are ignored
+//! unless asked for: `cargo test --test it node:: -- --ignored`.
+
+pub mod daemon;
+mod failover;
+mod program;
