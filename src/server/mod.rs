@@ -204,9 +204,12 @@ impl Server {
         let tip = PublishedTip { height: template.height - 1, published: now };
         let first = Arc::new(Work::new(template, &settings.coinbase, now)?.with_pace(node.pace()));
         if settings.pool.difficulty_initial > first.network_target.difficulty() {
+            let remedy = match node {
+                Node::Embedded(_) => "; give the chain another with --network-difficulty",
+                Node::Remote(_) => "",
+            };
             tracing::warn!(
-                "every share will solve a block: the network's difficulty is {}, a miner's first {}; \
-                 give the chain another with --network-difficulty",
+                "every share will solve a block: the network's difficulty is {}, a miner's first {}{remedy}",
                 first.network_target.difficulty(),
                 settings.pool.difficulty_initial
             );

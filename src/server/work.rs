@@ -57,7 +57,7 @@ pub(super) async fn publish(service: Arc<Service>) {
                 Err(error) => {
                     wait = RETRY;
                     if !std::mem::replace(&mut is_away, true) {
-                        tracing::warn!("{error}; miners keep their last job");
+                        tracing::warn!("{error}; miners keep the job they have");
                     }
                 }
             }

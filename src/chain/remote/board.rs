@@ -185,6 +185,10 @@ impl State {
         is_new.then_some(tip)
     }
 
+    fn is_any_up(&self) -> bool {
+        self.nodes.iter().any(|node| node.health.is_up())
+    }
+
     fn problems(&self) -> String {
         let problem = |node: &Entry| match &node.health {
             Health::Unknown => Some(format!("node {} has not answered yet", node.name)),
@@ -246,7 +250,11 @@ impl Board {
     fn change(&self, index: usize, now: Instant, change: impl FnOnce(&mut Entry)) {
         {
             let mut state = self.state();
+            let was_any_up = state.is_any_up();
             change(&mut state.nodes[index]);
+            if was_any_up && !state.is_any_up() {
+                tracing::warn!("no node is up: miners keep their last job");
+            }
             if let Some(tip) = state.choose(now) {
                 // Under the lock, so that tips are announced in their order.
                 self.tips.send_replace(tip);
@@ -284,6 +292,18 @@ impl Board {
             Some((index, _)) => AtHand::Tip(index),
             None => AtHand::Nothing(state.problems()),
         }
+    }
+
+    /// Whether a node is down.
+    pub fn is_down(&self, index: usize) -> bool {
+        matches!(self.state().nodes[index].health, Health::Down(_))
+    }
+
+    /// Ends when it is not.
+    pub async fn back(&self, index: usize) {
+        let mut changes = self.changes();
+        // It ends with the board, which its caller holds.
+        while self.is_down(index) && changes.changed().await.is_ok() {}
     }
 
     /// The number of the active node.

@@ -10,9 +10,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bitcoin::Block;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use super::Endpoint;
+use super::board::Board;
 use crate::chain::{Refusal, SubmitOutcome};
 
 /// First pause before a node that gave no answer is asked again; doubles.
@@ -32,19 +33,19 @@ enum Word {
     Away,
 }
 
-/// Hands the block to all, until `closed`.
+/// Hands the block to all, until the board is closed.
 pub(super) async fn deliver(
     endpoints: &[Arc<Endpoint>],
     block: Arc<Block>,
-    closed: watch::Receiver<bool>,
+    board: &Arc<Board>,
 ) -> Result<SubmitOutcome, Refusal> {
     let (say, mut words) = mpsc::unbounded_channel();
     for (index, endpoint) in endpoints.iter().enumerate() {
-        let (endpoint, block, say) = (endpoint.clone(), block.clone(), say.clone());
-        let mut closed = closed.clone();
+        let (endpoint, block, say, board) = (endpoint.clone(), block.clone(), say.clone(), board.clone());
+        let mut closed = board.closed();
         tokio::spawn(async move {
             tokio::select! {
-                () = hand_in(&endpoint, &block, |word| say.send((index, word)).is_ok()) => {}
+                () = hand_in(&endpoint, &block, &board, index, |word| say.send((index, word)).is_ok()) => {}
                 _ = closed.wait_for(|closed| *closed) => {}
             }
         });
@@ -92,7 +93,13 @@ async fn decide(
 }
 
 /// Hands the block to one node until it answers. `say` tells whether somebody still listens.
-async fn hand_in(endpoint: &Endpoint, block: &Block, say: impl Fn(Word) -> bool) {
+async fn hand_in(
+    endpoint: &Endpoint,
+    block: &Block,
+    board: &Board,
+    index: usize,
+    say: impl Fn(Word) -> bool,
+) {
     let (name, hash) = (endpoint.name(), block.block_hash());
     let mut pause = RETRY;
     let mut late_since: Option<Instant> = None;
@@ -108,7 +115,7 @@ async fn hand_in(endpoint: &Endpoint, block: &Block, say: impl Fn(Word) -> bool)
             }
             Err(error) => {
                 if pause == RETRY {
-                    tracing::error!("block {hash} is not handed in yet: node {name} {error}");
+                    tracing::warn!("block {hash} is not handed in yet: node {name} {error}");
                 }
                 if !say(Word::Away) && late_since.get_or_insert_with(Instant::now).elapsed() > LATE {
                     tracing::warn!(
@@ -118,7 +125,13 @@ async fn hand_in(endpoint: &Endpoint, block: &Block, say: impl Fn(Word) -> bool)
                 }
             }
         }
-        tokio::time::sleep(pause).await;
+        if board.is_down(index) {
+            // When it is back it first gets what it may have lost, on which this may build.
+            // But it may also take a block while it has no template.
+            let _ = tokio::time::timeout(RETRY_MAX, board.back(index)).await;
+        } else {
+            tokio::time::sleep(pause).await;
+        }
         pause = (pause * 2).min(RETRY_MAX);
     }
 }

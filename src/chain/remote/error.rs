@@ -40,7 +40,7 @@ pub enum NodeError {
         reason: String,
     },
     /// An HTTP status without a JSON-RPC answer.
-    #[error("answers {method} with HTTP {status}: {text}")]
+    #[error("answers {method} with HTTP {status}{}{text}", if text.is_empty() { " and no word; is it stopping?" } else { ": " })]
     Http {
         /// What was asked.
         method: &'static str,

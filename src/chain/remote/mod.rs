@@ -189,7 +189,7 @@ impl Nodes {
     /// When every node refuses the block.
     pub async fn submit(&self, block: Block) -> Result<SubmitOutcome, Refusal> {
         let (block, board) = (Arc::new(block), &self.0.board);
-        let outcome = delivery::deliver(&self.0.endpoints, block.clone(), board.closed()).await;
+        let outcome = delivery::deliver(&self.0.endpoints, block.clone(), board).await;
         if outcome == Ok(SubmitOutcome::NewTip) {
             board.taken(block);
         }

@@ -52,7 +52,7 @@ async fn check_restart(end: fn(&mut Daemon)) {
     let before = {
         let reader = server.service().store.reader().unwrap();
         until("blocks are found while it is away", || !reader.pending_blocks().unwrap().is_empty()).await;
-        assert!(nodes.statuses().iter().all(|node| !node.health.is_up()) || nodes.template().await.is_err());
+        until("it is seen to be away", || nodes.statuses().iter().all(|node| !node.health.is_up())).await;
         reader.recent_blocks(100_000).unwrap().iter().filter(|row| row.state == BlockState::Accepted).count()
     };
     tokio::task::block_in_place(|| daemon.restart());

@@ -145,7 +145,47 @@ async fn a_node_of_another_network_is_not_waited_for() {
     }
 }
 
-/// What a node answers with one transaction that it has.
+/// A daemon's answer, recorded.
+macro_rules! recorded {
+    ($name:literal) => {
+        include_str!(concat!("../../../../tests/data/getblocktemplate/", $name, ".json"))
+    };
+}
+
+#[test]
+fn answers_of_bitcoin_core_are_read_and_its_commitment_is_ours() {
+    // 31.99: two payments, the second of what the first pays; a signet of one's own.
+    for (json, height, count) in [(recorded!("core-regtest"), 103, 2), (recorded!("core-signet-own"), 1, 0)] {
+        let Template { transactions, segwit, height: found, coinbase_value, .. } =
+            parse(json).unwrap().template;
+        assert_eq!((found, transactions.len(), segwit), (height, count, true));
+        let wtxids: Vec<_> = transactions.iter().map(|entry| entry.wtxid).collect();
+        let commitment = crate::block::witness_commitment(&wtxids);
+        let spec = CoinbaseSpec {
+            payees: vec![(vec![0x51].into(), 1)],
+            tag: "/x/".into(),
+            extranonce_bytes: 8,
+            length: None,
+        };
+        let coinbase = Coinbase::build(&spec, height, coinbase_value, Some(commitment)).unwrap();
+        let ours = coinbase.transaction(&[0; 8], &[]).output[1].script_pubkey.to_hex_string();
+        let node: Value = serde_json::from_str(json).unwrap();
+        assert_eq!(node["default_witness_commitment"], ours);
+        for (entry, said) in transactions.iter().zip(node["transactions"].as_array().unwrap()) {
+            assert_eq!(
+                (entry.weight, entry.fee.to_sat()),
+                (said["weight"].as_u64().unwrap(), said["fee"].as_u64().unwrap())
+            );
+        }
+    }
+    let public = parse(recorded!("core-signet-public")).unwrap_err();
+    assert!(
+        public.is_permanent() && public.to_string().contains("need a signature of its operator"),
+        "{public}"
+    );
+}
+
+/// What a node answers, with something changed.
 fn answer(change: impl FnOnce(&mut Value)) -> String {
     let mut json = json!({
         "capabilities": ["proposal"], "version": 0x3000_0000, "rules": ["csv", "!segwit", "taproot"],
