@@ -220,6 +220,21 @@ pub enum NearMiss {
 }
 
 impl NearMiss {
+    /// All of them, in order; of those that name a job, with a job of no meaning.
+    pub const ALL: [Self; 11] = [
+        Self::OtherJob { job: JobId(0) },
+        Self::OldDifficulty,
+        Self::NewDifficulty,
+        Self::PreviousExtranonce,
+        Self::VersionXor,
+        Self::VersionOr,
+        Self::VersionNotRolled,
+        Self::VersionWhole,
+        Self::NonceByteSwapped,
+        Self::NtimeByteSwapped,
+        Self::Extranonce2Reversed,
+    ];
+
     /// A stable name for metrics and the store.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -277,6 +292,17 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
+    /// All of them, in order.
+    pub const ALL: [Self; 7] = [
+        Self::Peer,
+        Self::HandshakeTimeout,
+        Self::LineTooLong,
+        Self::Malformed,
+        Self::SlowReader,
+        Self::Shutdown,
+        Self::Fault,
+    ];
+
     /// A stable name for metrics and the store.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -1,16 +1,23 @@
 //! `adit swarm`: many simulated miners against any pool.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 
+use super::serve::failure;
 use super::{Failure, interrupted, print, runtime};
 use crate::bench::thread_seconds;
+use crate::energy::Site;
 use crate::hash::calibrate;
-use crate::net::PoolUrl;
-use crate::swarm::{FleetSpec, Mode, SwarmOptions, SwarmProgress, run};
+use crate::metrics::{Exposition, FleetMetrics};
+use crate::net::{Clock, PoolUrl};
+use crate::swarm::{
+    FleetBill, FleetSpec, Mode, SiteArg, SiteBill, SwarmOptions, SwarmProgress, SwarmReport, run,
+};
 use crate::units::{Difficulty, Hashrate, Seconds};
+use crate::web;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -19,10 +26,16 @@ Examples:
   adit swarm stratum+tcp://127.0.0.1:3333 --miners 100 --faults 0.05   one share in twenty is wrong
   adit swarm stratum+tcp://127.0.0.1:3333 --miners 64 --pipeline 64 --suggest-difficulty 1e-9
   adit swarm stratum+tcp://127.0.0.1:3333 --miners 10000 --idle --seconds 60
+  adit swarm stratum+tcp://127.0.0.1:3333 --site 'ET:4:Antminer S21' --site 'NO:4:Whatsminer M60S'
+A miner of a site hashes a ten billionth of what its device would, and is charged the device's power.
 Exit 1: the pool gave a verdict that contradicts what a miner knows.")]
 pub(super) struct Swarm {
     /// The pool, stratum+tcp://HOST:PORT
     pool: PoolUrl,
+    /// Instead of --miners and --hashrate: N devices of a model in a region, with its latency and
+    /// its electricity's price; repeatable. Names: data/regions.csv, data/devices.csv
+    #[arg(long = "site", value_name = "REGION:N:DEVICE", conflicts_with_all = ["miners", "hashrate"])]
+    sites: Vec<SiteArg>,
     /// Simulated miners, a socket each
     #[arg(long, value_name = "N", default_value_t = 10)]
     miners: usize,
@@ -53,6 +66,9 @@ pub(super) struct Swarm {
     /// The pool's Prometheus metrics, to tell what the miners cost it
     #[arg(long, value_name = "URL")]
     metrics: Option<String>,
+    /// Serve the fleet's own Prometheus metrics here: miners, energy and its cost by region
+    #[arg(long, value_name = "ADDR")]
+    http: Option<SocketAddr>,
     /// Decides everything that is drawn
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
@@ -73,7 +89,12 @@ impl Swarm {
         if self.ramp.is_nan() || self.ramp <= 0.0 {
             return Err(Failure::Usage(anyhow::anyhow!("--ramp {} is not above 0", self.ramp)));
         }
-        let mut fleet = FleetSpec::uniform(self.miners, &self.user, self.hashrate);
+        let sites: Vec<Site> = self.sites.into_iter().map(|site| site.0).collect();
+        let mut fleet = if sites.is_empty() {
+            FleetSpec::uniform(self.miners, &self.user, self.hashrate)
+        } else {
+            FleetSpec::at_sites(&sites, &format!("{}.", self.user)).map_err(|e| Failure::Usage(e.into()))?
+        };
         fleet.faults_fraction = self.faults;
         fleet.suggest_difficulty = self.suggest_difficulty;
         fleet.seed = self.seed;
@@ -87,31 +108,71 @@ impl Swarm {
         options.ramp = self.ramp;
         options.duration = self.seconds.map(Seconds);
         options.metrics = self.metrics;
-        let report = runtime()?.block_on(async {
-            let show = tokio::spawn(show(progress.clone()));
-            let report = run(options, interrupted(), progress).await;
-            show.abort();
-            report
-        });
-        let report = report.map_err(Failure::surroundings)?;
+        let (report, bills) = runtime()?.block_on(async {
+            let exposition = Arc::new(Exposition::new());
+            if let Some(address) = self.http {
+                let bound = web::start_fleet(address, exposition.clone()).await.map_err(failure)?;
+                tracing::info!("the fleet's metrics: http://{bound}/metrics");
+            }
+            let mut watch = Watch::new(sites, progress.clone(), exposition.fleet());
+            let report = tokio::select! {
+                report = run(options, interrupted(), progress) => report.map_err(Failure::surroundings)?,
+                never = watch.show() => never,
+            };
+            watch.charge();
+            Ok::<_, Failure>((report, watch.bill.read()))
+        })?;
         if self.json {
-            print(serde_json::to_string(&report).map_err(Failure::surroundings)?);
+            let told = Told { report: &report, bills: &bills };
+            print(serde_json::to_string(&told).map_err(Failure::surroundings)?);
         } else {
             print(&report);
+            bills.iter().for_each(print);
         }
         if report.contradictions.total() > 0 { Err(Failure::No) } else { Ok(()) }
     }
 }
 
-/// Shows live figures on a terminal.
-async fn show(progress: Arc<SwarmProgress>) {
-    let bar = super::status_line();
-    loop {
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        let total = progress.total();
-        bar(format!(
-            "{} of {} connected   {} accepted   {} rejected   {} stale   {} blocks",
-            total.connected, total.miners, total.accepted, total.rejected, total.stale, total.blocks
-        ));
+/// The report as JSON.
+#[derive(serde::Serialize)]
+struct Told<'a> {
+    #[serde(flatten)]
+    report: &'a SwarmReport,
+    /// Of each site; none without sites.
+    bills: &'a [SiteBill],
+}
+
+/// What is done while the fleet runs.
+struct Watch {
+    progress: Arc<SwarmProgress>,
+    bill: FleetBill,
+    metrics: FleetMetrics,
+    clock: Clock,
+}
+
+impl Watch {
+    fn new(sites: Vec<Site>, progress: Arc<SwarmProgress>, metrics: FleetMetrics) -> Self {
+        let clock = Clock::start();
+        Self { progress, bill: FleetBill::new(sites, clock.now()), metrics, clock }
+    }
+
+    /// Charges the power of what is connected, and shows live figures on a terminal; never ends.
+    async fn show(&mut self) -> ! {
+        let bar = super::status_line();
+        loop {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            self.charge();
+            let total = self.progress.total();
+            bar(format!(
+                "{} of {} connected   {} accepted   {} rejected   {} stale   {} blocks",
+                total.connected, total.miners, total.accepted, total.rejected, total.stale, total.blocks
+            ));
+        }
+    }
+
+    fn charge(&mut self) {
+        let figures = self.progress.read();
+        self.bill.charge(&figures, self.clock.now());
+        self.bill.show(&figures, &self.metrics);
     }
 }

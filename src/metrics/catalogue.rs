@@ -1,11 +1,9 @@
 //! Every metric, one row each.
 
 use prometheus::{
-    Counter, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
-    Opts, Registry,
+    Counter, CounterVec, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry,
 };
-
-use super::Regions;
 
 /// A metric as documented.
 #[derive(Debug)]
@@ -20,8 +18,9 @@ pub struct Row {
     pub help: &'static str,
 }
 
-/// Upper bounds of the commit histogram in seconds: group commit takes milliseconds.
-const COMMIT_BUCKETS: [f64; 9] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.0];
+/// Upper bounds of all histograms in seconds. A group commit takes milliseconds,
+/// telling ten thousand miners of a tip a tenth of a second, a slow reader seconds.
+const SECONDS_BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
 /// How one kind of metric is made.
 trait Make: Sized + Clone + prometheus::core::Collector + 'static {
@@ -42,6 +41,7 @@ macro_rules! make {
 
 make! {
     Counter "counter": |name, help, _labels| Counter::new(name, help);
+    CounterVec "counter": |name, help, labels| CounterVec::new(Opts::new(name, help), labels);
     IntCounter "counter": |name, help, _labels| IntCounter::new(name, help);
     IntCounterVec "counter": |name, help, labels| IntCounterVec::new(Opts::new(name, help), labels);
     Gauge "gauge": |name, help, _labels| Gauge::new(name, help);
@@ -49,7 +49,7 @@ make! {
     IntGauge "gauge": |name, help, _labels| IntGauge::new(name, help);
     IntGaugeVec "gauge": |name, help, labels| IntGaugeVec::new(Opts::new(name, help), labels);
     Histogram "histogram": |name, help, _labels| {
-        Histogram::with_opts(HistogramOpts::new(name, help).buckets(COMMIT_BUCKETS.to_vec()))
+        Histogram::with_opts(HistogramOpts::new(name, help).buckets(SECONDS_BUCKETS.to_vec()))
     };
 }
 
@@ -60,43 +60,40 @@ fn register<M: Make>(registry: &Registry, row: &Row) -> M {
 }
 
 macro_rules! catalogue {
-    ($($field:ident: $kind:ident, $name:literal, [$($label:literal),*], $help:literal;)*) => {
-        /// A handle for each metric.
+    (
+        $(#[$doc:meta])* $handles:ident $rows:ident:
+        $($field:ident: $kind:ident, $name:literal, [$($label:literal),*], $help:literal;)*
+    ) => {
+        $(#[$doc])*
         #[derive(Debug)]
-        pub struct Metrics {
+        pub struct $handles {
             $(#[doc = $help] pub $field: $kind,)*
-            pub(super) registry: Registry,
-            pub(super) regions: Regions,
         }
 
-        /// Every metric.
-        pub static CATALOGUE: &[Row] = &[
+        static $rows: &[Row] = &[
             $(Row { name: $name, kind: <$kind as Make>::KIND, labels: &[$($label),*], help: $help },)*
         ];
 
-        impl Metrics {
-            /// All metrics at zero, in a registry of their own.
-            #[must_use]
-            pub fn new() -> Self {
-                let registry = Registry::new();
-                let mut rows = CATALOGUE.iter();
+        impl $handles {
+            /// All of them at zero, in `registry`.
+            pub(super) fn register(registry: &Registry) -> Self {
+                let mut rows = $rows.iter();
                 Self {
-                    $($field: register(&registry, rows.next().expect("a row for each handle")),)*
-                    registry,
-                    regions: Regions::default(),
+                    $($field: register(registry, rows.next().expect("a row for each handle")),)*
                 }
             }
         }
     };
 }
 
-impl Default for Metrics {
-    fn default() -> Self {
-        Self::new()
-    }
+/// Every metric.
+pub fn catalogue() -> impl Iterator<Item = &'static Row> {
+    POOL.iter().chain(FLEET).chain(PROCESS)
 }
 
 catalogue! {
+    /// What a pool knows: a handle for each metric.
+    PoolMetrics POOL:
     connections: IntGauge, "adit_connections", [], "Open miner connections.";
     connections_opened: IntCounter, "adit_connections_opened_total", [], "Miner connections accepted.";
     connections_closed: IntCounterVec, "adit_connections_closed_total", ["reason"],
@@ -117,6 +114,8 @@ catalogue! {
         "Unix time at which the first work on the tip was published.";
     work_published: IntCounterVec, "adit_work_published_total", ["kind"],
         "Work published to all sessions: empty, full or refreshed.";
+    tip_notify_seconds: Histogram, "adit_tip_notify_seconds", [],
+        "Seconds from hearing of a new tip to handing the first job on it to a socket, once for each miner and tip.";
     commit_seconds: Histogram, "adit_commit_seconds", [],
         "Seconds from judging shares to their commit, which is when they are answered.";
     store_healthy: IntGauge, "adit_store_healthy", [], "1 while the last commit succeeded.";
@@ -125,7 +124,22 @@ catalogue! {
     node_tip_height: IntGaugeVec, "adit_node_tip_height", ["node"], "Height of this node's tip.";
     node_template_seconds: GaugeVec, "adit_node_template_seconds", ["node"],
         "Seconds that this node took for the last template it was asked for.";
-    process_cpu: Gauge, "process_cpu_seconds_total", [], "CPU time of this process in seconds.";
-    process_resident: Gauge, "process_resident_memory_bytes", [], "Resident memory in bytes.";
-    process_files: Gauge, "process_open_fds", [], "Open files.";
+}
+
+catalogue! {
+    /// What a fleet of simulated miners knows, and no pool can: a handle for each metric.
+    FleetMetrics FLEET:
+    miners: IntGaugeVec, "adit_fleet_miners", ["region"], "Simulated miners that the pool let in, by region.";
+    energy_joules: CounterVec, "adit_fleet_energy_joules_total", ["region"],
+        "Energy drawn by the devices that the miners stand for, cooling included, in joules: 3.6e6 are a kWh.";
+    energy_cost_usd: CounterVec, "adit_fleet_energy_cost_usd_total", ["region"],
+        "What that energy costs at the region's tariff of the hour, in USD.";
+}
+
+catalogue! {
+    /// What the operating system says of this process.
+    ProcessMetrics PROCESS:
+    cpu: Gauge, "process_cpu_seconds_total", [], "CPU time of this process in seconds.";
+    resident: Gauge, "process_resident_memory_bytes", [], "Resident memory in bytes.";
+    files: Gauge, "process_open_fds", [], "Open files.";
 }

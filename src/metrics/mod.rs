@@ -8,13 +8,15 @@ mod catalogue;
 mod process;
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use prometheus::{Encoder, IntCounter, TextEncoder};
+use prometheus::{Encoder, IntCounter, Registry, TextEncoder};
 
-pub use catalogue::{CATALOGUE, Metrics, Row};
+pub use catalogue::{FleetMetrics, PoolMetrics, Row, catalogue};
 
-use crate::event::{Event, Reject, Verdict};
+use crate::event::{CloseReason, Event, NearMiss, Reject, Verdict};
+use catalogue::ProcessMetrics;
 
 /// The label of connections whose region is not told or not known.
 pub const REGION_UNKNOWN: &str = "unknown";
@@ -34,7 +36,93 @@ fn index(verdict: Verdict) -> usize {
     }
 }
 
+/// What one process shows at `/metrics`: its own figures, and those of what runs in it.
+#[derive(Debug)]
+pub struct Exposition {
+    registry: Registry,
+    process: ProcessMetrics,
+}
+
+impl Exposition {
+    /// Figures of this process alone.
+    #[must_use]
+    pub fn new() -> Self {
+        let registry = Registry::new();
+        let process = ProcessMetrics::register(&registry);
+        Self { registry, process }
+    }
+
+    /// Adds a fleet's figures. A process has one fleet.
+    ///
+    /// # Panics
+    /// When it has one already.
+    #[must_use]
+    pub fn fleet(&self) -> FleetMetrics {
+        FleetMetrics::register(&self.registry)
+    }
+
+    /// Prometheus' text format.
+    #[must_use]
+    pub fn render(&self) -> Vec<u8> {
+        self.process.read();
+        let mut text = Vec::new();
+        // Encoding into a Vec fails only on metrics without a name.
+        let _ = TextEncoder::new().encode(&self.registry.gather(), &mut text);
+        text
+    }
+}
+
+impl Default for Exposition {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A pool's metrics, and the page that shows them.
+#[derive(Debug)]
+pub struct Metrics {
+    /// Everything shown beside them, at one place.
+    pub exposition: Exposition,
+    pool: PoolMetrics,
+    regions: Regions,
+}
+
+impl Deref for Metrics {
+    type Target = PoolMetrics;
+
+    fn deref(&self) -> &PoolMetrics {
+        &self.pool
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Metrics {
+    /// All metrics at zero.
+    #[must_use]
+    pub fn new() -> Self {
+        let exposition = Exposition::new();
+        let pool = PoolMetrics::register(&exposition.registry);
+        // From zero, so that Prometheus sees the first one as growth.
+        for reason in CloseReason::ALL {
+            pool.connections_closed.with_label_values(&[reason.name()]);
+        }
+        for near_miss in NearMiss::ALL {
+            pool.near_misses.with_label_values(&[near_miss.name()]);
+        }
+        Self { exposition, pool, regions: Regions::default() }
+    }
+
+    /// Prometheus' text format.
+    #[must_use]
+    pub fn render(&self) -> Vec<u8> {
+        self.exposition.render()
+    }
+
     /// The counters of a region. The caller passes only regions that the data knows.
     #[must_use]
     pub fn region(&self, region: &str) -> Arc<RegionShares> {
@@ -83,16 +171,6 @@ impl Metrics {
             }
         }
     }
-
-    /// Prometheus' text format.
-    #[must_use]
-    pub fn render(&self) -> Vec<u8> {
-        self.read_process();
-        let mut text = Vec::new();
-        // Encoding into a Vec fails only on metrics without a name.
-        let _ = TextEncoder::new().encode(&self.registry.gather(), &mut text);
-        text
-    }
 }
 
 /// The share counters by region, kept for looking them up.
@@ -105,7 +183,7 @@ mod tests {
     #[test]
     fn the_documentation_lists_every_metric() {
         let text = include_str!("../../docs/metrics.md");
-        for row in CATALOGUE {
+        for row in catalogue() {
             let labels = if row.labels.is_empty() { "–".to_owned() } else { row.labels.join(", ") };
             let line = format!("| `{}` | {} | {} | {} |", row.name, row.kind, labels, row.help);
             assert!(text.contains(&line), "docs/metrics.md lacks\n{line}");
@@ -123,6 +201,9 @@ mod tests {
         for reject in Reject::ALL {
             let line = format!("adit_shares_total{{region=\"ET\",verdict=\"{}\"}} 1", reject.name());
             assert!(text.contains(&line), "{line}");
+        }
+        for (metric, count) in [("adit_connections_closed_total{", 7), ("adit_near_misses_total{", 11)] {
+            assert_eq!(text.matches(metric).count(), count, "{metric} begins at zero under each name");
         }
         assert!(text.contains("process_cpu_seconds_total"));
     }

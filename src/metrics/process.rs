@@ -4,7 +4,7 @@
 //! collector counts CPU time in whole seconds, too coarse for what one share
 //! costs.
 
-use super::Metrics;
+use super::catalogue::ProcessMetrics;
 
 /// Ticks in a second of `/proc/self/stat`: `USER_HZ`, 100 on every Linux.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -12,18 +12,18 @@ const TICKS_PER_SECOND: f64 = 100.0;
 /// Bytes in a page of `/proc/self/statm` on the machines we know.
 const PAGE_BYTES: f64 = 4096.0;
 
-impl Metrics {
-    /// Brings the process' own metrics up to date; leaves them alone where there is no `/proc`.
-    pub(super) fn read_process(&self) {
+impl ProcessMetrics {
+    /// Brings them up to date; leaves them alone where there is no `/proc`.
+    pub(super) fn read(&self) {
         if let Some(seconds) = cpu_seconds() {
             // The system's own sum, so it is set and not added to.
-            self.process_cpu.set(seconds);
+            self.cpu.set(seconds);
         }
         if let Some(bytes) = resident_bytes() {
-            self.process_resident.set(bytes);
+            self.resident.set(bytes);
         }
         if let Ok(files) = std::fs::read_dir("/proc/self/fd") {
-            self.process_files.set(files.count() as f64);
+            self.files.set(files.count() as f64);
         }
     }
 }

@@ -20,10 +20,12 @@ use tokio::time::MissedTickBehavior;
 
 use super::{Order, Service, stopped};
 use crate::event::{CloseReason, Event};
+use crate::hash::Hash;
 use crate::metrics::{REGION_UNKNOWN, RegionShares};
 use crate::net::Lines;
-use crate::pool::{Output, Session};
+use crate::pool::{Output, Session, Work};
 use crate::store::{Ack, StoreFault};
+use crate::units::Timestamp;
 
 /// Bytes read at once: some hundred submits.
 const READ_BYTES: usize = 64 * 1024;
@@ -47,6 +49,10 @@ struct Connection {
     region: Arc<RegionShares>,
     /// Replies that wait for their commit.
     held: Option<Held>,
+    /// The tip that the miner knows or is being told of.
+    tip: Hash,
+    /// When the pool heard of that tip, until the first job on it is sent.
+    announcing: Option<Timestamp>,
 }
 
 struct Held {
@@ -87,7 +93,9 @@ pub(super) async fn serve(
     let session = Session::new(service.pool.clone(), id, now);
     let region = service.metrics.region(REGION_UNKNOWN);
     let lines = Lines::new(service.settings.line_bytes_max);
-    let mut connection = Connection { service, socket, session, lines, region, held: None };
+    let tip = service.work().template.prev_hash;
+    let mut connection =
+        Connection { service, socket, session, lines, region, held: None, tip, announcing: None };
     let mut out = Output::default();
     out.events.push(Event::Connected { time: now, connection: id, peer });
     tracing::debug!(connection = id.0, %peer, "connected");
@@ -133,14 +141,19 @@ impl Connection {
                 },
                 Wake::Work => {
                     let newest = work.borrow_and_update().clone();
-                    match &mut self.held {
-                        Some(held) if held.carries_job => {
+                    match self.held.take_if(|held| held.carries_job) {
+                        Some(mut held) => {
                             let mut later = Output::default();
                             self.session.on_work(&newest, now, &mut later);
+                            self.announce(&newest, &later);
                             held.bytes.append(&mut later.bytes);
+                            self.held = Some(held);
                             continue;
                         }
-                        _ => self.session.on_work(&newest, now, out),
+                        None => {
+                            self.session.on_work(&newest, now, out);
+                            self.announce(&newest, out);
+                        }
                     }
                 }
                 Wake::Order(order) => {
@@ -160,6 +173,14 @@ impl Connection {
             if let Err(reason) = self.dispatch(out).await {
                 return reason;
             }
+        }
+    }
+
+    /// Notes that `told` has the session's first job on a new tip, if it has.
+    fn announce(&mut self, work: &Work, told: &Output) {
+        if work.template.prev_hash != self.tip {
+            self.tip = work.template.prev_hash;
+            self.announcing = told.carries_job.then(|| self.service.tip().heard);
         }
     }
 
@@ -233,6 +254,15 @@ impl Connection {
     }
 
     async fn send(&mut self, bytes: &[u8]) -> Result<(), CloseReason> {
+        self.write(bytes).await?;
+        if let Some(heard) = self.announcing.take() {
+            let seconds = self.service.clock.now().since(heard).0;
+            self.service.metrics.tip_notify_seconds.observe(seconds);
+        }
+        Ok(())
+    }
+
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), CloseReason> {
         let sent = match self.socket.try_write(bytes) {
             Ok(sent) => sent,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,

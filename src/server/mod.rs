@@ -36,7 +36,7 @@ use crate::event::{ConnectionId, FoundBlock};
 use crate::metrics::Metrics;
 use crate::net::Clock;
 use crate::pool::{Pool, PoolSettings, Work};
-use crate::store::{Store, StoreError};
+use crate::store::{BlockState, Store, StoreError};
 use crate::stratum::v1::Command;
 use crate::units::Timestamp;
 
@@ -104,6 +104,8 @@ struct Order {
 pub struct PublishedTip {
     /// Height of the tip; jobs are for the next block.
     pub height: u32,
+    /// When the pool heard of it.
+    pub heard: Timestamp,
     /// When the first work on it was published.
     pub published: Timestamp,
 }
@@ -201,7 +203,7 @@ impl Server {
         let now = clock.now();
         let mut template = node.template(now).await?;
         template.version |= settings.job_version_bits;
-        let tip = PublishedTip { height: template.height - 1, published: now };
+        let tip = PublishedTip { height: template.height - 1, heard: now, published: now };
         let first = Arc::new(Work::new(template, &settings.coinbase, now)?.with_pace(node.pace()));
         if settings.pool.difficulty_initial > first.network_target.difficulty() {
             let remedy = match node {
@@ -233,6 +235,10 @@ impl Server {
         service.metrics.tip_height.set(i64::from(tip.height));
         service.metrics.tip_published.set(now.micros() as f64 / 1e6);
         service.metrics.store_healthy.set(1);
+        for state in [BlockState::Accepted, BlockState::Side, BlockState::Refused] {
+            // From zero, so that Prometheus sees the first one as growth.
+            service.metrics.blocks.with_label_values(&[state.name()]);
+        }
         for block in left_over {
             // The receiver lives as long as the service.
             let _ = service.found.send(block);

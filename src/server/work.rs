@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::{PublishedTip, Service, stopped};
 use crate::block::Template;
 use crate::pool::Work;
+use crate::units::Timestamp;
 
 /// How soon a node that failed is asked again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -26,8 +27,10 @@ pub(super) async fn publish(service: Arc<Service>) {
     let mut is_away = false;
     loop {
         let is_new = service.work().template.prev_hash != tips.borrow_and_update().hash;
-        if is_new && let Some(template) = service.node.template_at_once(service.clock.now()) {
-            offer(&service, template);
+        let now = service.clock.now();
+        let mut heard = is_new.then_some(now);
+        if is_new && let Some(template) = service.node.template_at_once(now) {
+            offer(&service, template, heard);
             // The full work would compete with the empty one on its way to the
             // last miner.
             let miners = u32::try_from(service.metrics.connections.get()).unwrap_or(0);
@@ -49,7 +52,11 @@ pub(super) async fn publish(service: Arc<Service>) {
             };
             match template {
                 Ok(template) => {
-                    wait = if offer(&service, template) { service.settings.refresh } else { RETRY };
+                    wait = if offer(&service, template, heard.take()) {
+                        service.settings.refresh
+                    } else {
+                        RETRY
+                    };
                     if std::mem::take(&mut is_away) {
                         tracing::info!("templates come again");
                     }
@@ -66,7 +73,9 @@ pub(super) async fn publish(service: Arc<Service>) {
 }
 
 /// Publishes work on a template; `false` when none can be made of it.
-fn offer(service: &Service, mut template: Template) -> bool {
+///
+/// `heard` is when the node announced the tip, if it did before it gave this.
+fn offer(service: &Service, mut template: Template, heard: Option<Timestamp>) -> bool {
     let now = service.clock.now();
     let before = service.work();
     let is_new_tip = before.template.prev_hash != template.prev_hash;
@@ -86,7 +95,11 @@ fn offer(service: &Service, mut template: Template) -> bool {
         }
     };
     if is_new_tip {
-        service.tip.send_replace(PublishedTip { height: height - 1, published: now });
+        service.tip.send_replace(PublishedTip {
+            height: height - 1,
+            heard: heard.unwrap_or(now),
+            published: now,
+        });
         service.metrics.tip_height.set(i64::from(height) - 1);
         service.metrics.tip_published.set(now.micros() as f64 / 1e6);
         audit(service, &work);

@@ -2,6 +2,7 @@
 //!
 //! | file | does |
 //! |---|---|
+//! | `sites` | lets miners stand for devices of regions, and charges their power |
 //! | `spec` | says who the miners are and what they do |
 //! | `miner` | lives one miner's life on a real socket |
 //! | `delay` | makes the way to the pool longer |
@@ -22,6 +23,7 @@ mod probe;
 mod progress;
 mod report;
 mod searchers;
+mod sites;
 mod spec;
 mod tips;
 
@@ -37,6 +39,7 @@ pub use ledger::{Contradictions, Example, FaultCount, Percentiles};
 pub use probe::ProbeError;
 pub use progress::{RegionFigures, RegionProgress, SwarmProgress};
 pub use report::{ConnectionReport, PoolCost, ShareReport, SwarmReport};
+pub use sites::{FleetBill, SiteArg, SiteBill, SiteError, of_site};
 pub use spec::{FleetSpec, MinerSpec, Mode, SwarmOptions};
 pub use tips::TipReport;
 

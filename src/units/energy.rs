@@ -73,6 +73,14 @@ impl Mul<Seconds> for Watts {
     }
 }
 
+impl KilowattHours {
+    /// In joules.
+    #[must_use]
+    pub fn joules(self) -> f64 {
+        self.0 * JOULES_PER_KWH
+    }
+}
+
 impl Mul<UsdPerKwh> for KilowattHours {
     type Output = Usd;
     fn mul(self, price: UsdPerKwh) -> Usd {

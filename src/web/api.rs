@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError};
 
 use axum::Json;
 use axum::extract::{Query, State};
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
 use bitcoin::hashes::Hash as _;
 use serde::{Deserialize, Serialize};
@@ -56,7 +56,7 @@ pub(super) async fn page() -> Html<&'static str> {
 }
 
 pub(super) async fn metrics(State(web): Shared) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], web.service.render_metrics())
+    super::prometheus_text(web.service.render_metrics())
 }
 
 pub(super) async fn health(State(web): Shared) -> Response {

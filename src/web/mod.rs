@@ -14,13 +14,18 @@
 //! | `POST /api/v1/commands` | tells miners something unasked (`client.reconnect` ...) |
 
 mod api;
+mod fleet;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
+use axum::http::header;
+use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use tokio::net::TcpListener;
+
+pub use fleet::start_fleet;
 
 use crate::server::{ServerError, Service};
 use crate::store::Reader;
@@ -58,4 +63,9 @@ pub async fn start(address: SocketAddr, service: Arc<Service>) -> Result<SocketA
         }
     });
     Ok(bound)
+}
+
+/// What Prometheus reads.
+fn prometheus_text(text: Vec<u8>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text)
 }

@@ -73,6 +73,10 @@ fn a_block_moves_the_tip_and_everyone_with_it() {
         assert_ne!(miner.job.notice.prev_hash, before);
         assert!(miner.job.notice.clean);
     }
+    // Each miner heard of it once; counted when written, which the miner may see a moment before.
+    poll("both notifies", || {
+        pool.get("/metrics").lines().any(|line| line == "adit_tip_notify_seconds_count 2").then_some(())
+    });
     let block = poll("the block's state", || {
         let block = pool.api("blocks")[0].clone();
         (block["state"] != "pending").then_some(block)

@@ -1,10 +1,7 @@
 //! Who mines in the demo: a few devices in each of twelve regions.
 
-use std::sync::Arc;
-
 use crate::energy::{Atlas, Site};
-use crate::swarm::{FleetSpec, MinerSpec};
-use crate::units::{Hashrate, Seconds};
+use crate::swarm::FleetSpec;
 
 /// Regions with the device that is typical there: new rigs where power is
 /// contracted, older ones where it is cheapest.
@@ -26,9 +23,6 @@ const SITES: [(&str, &str); 12] = [
 /// Devices in each region.
 const DEVICES: u32 = 4;
 
-/// What a simulated miner hashes of what its device would: 20 kH/s for 200 TH/s.
-const SCALE: f64 = 1e-10;
-
 /// The simulated miners' mean, for the first difficulty.
 pub(super) const MEAN_HASHES_PER_SECOND: f64 = 15_000.0;
 
@@ -45,22 +39,8 @@ impl DemoFleet {
             atlas.site(region, device, DEVICES).expect("a test holds the table to the data")
         };
         let sites: Vec<Site> = SITES.iter().map(site).collect();
-        let miners = sites.iter().flat_map(|site| (0..site.count).map(|index| miner(site, index))).collect();
-        Self { spec: FleetSpec { miners, seed, ..FleetSpec::default() }, sites }
-    }
-}
-
-fn miner(site: &Site, index: u32) -> MinerSpec {
-    let hashrate = site.device.hashrate.hashes_per_second() * SCALE;
-    let code: Arc<str> = site.region.code.as_str().into();
-    MinerSpec {
-        user: format!("{}.{index}", site.region.code).into(),
-        password: "x".into(),
-        region: Some(code),
-        hashrate: Hashrate::new(hashrate).unwrap_or_default(),
-        // The pool stands on the east coast of the United States.
-        one_way_latency: Seconds(site.region.latency_us_east.0),
-        version_rolling: index.is_multiple_of(2),
+        let fleet = FleetSpec::at_sites(&sites, "").expect("a test holds the table to one site a region");
+        Self { spec: FleetSpec { seed, ..fleet }, sites }
     }
 }
 

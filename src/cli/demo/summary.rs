@@ -8,10 +8,11 @@ use std::time::Duration;
 use super::super::{Failure, status_line};
 use super::fleet::DemoFleet;
 use crate::energy::{EnergyMeter, Site};
+use crate::metrics::FleetMetrics;
 use crate::mine::MineSummary;
 use crate::server::Service;
 use crate::store::{Reader, RegionShares};
-use crate::swarm::{RegionFigures, SwarmProgress, SwarmReport};
+use crate::swarm::{FleetBill, SwarmProgress, SwarmReport, of_site};
 use crate::units::{Difficulty, Hashrate, KilowattHours, Timestamp, Usd};
 
 /// The demo's result; the JSON object is this.
@@ -45,19 +46,20 @@ struct RegionSummary {
 pub(super) struct Live {
     service: Arc<Service>,
     progress: Arc<SwarmProgress>,
-    regions: Vec<(Site, EnergyMeter)>,
+    bill: FleetBill,
+    metrics: FleetMetrics,
     reader: Option<Reader>,
     began: Timestamp,
-    charged: Timestamp,
 }
 
 impl Live {
     pub fn new(fleet: &DemoFleet, service: Arc<Service>, progress: Arc<SwarmProgress>) -> Self {
         let now = service.clock.now();
-        let regions = fleet.sites.iter().map(|site| (site.clone(), EnergyMeter::default())).collect();
+        let bill = FleetBill::new(fleet.sites.clone(), now);
+        let metrics = service.metrics.exposition.fleet();
         // A ledger that cannot be read is reported at the end, by the summary.
         let reader = service.store.reader().ok();
-        Self { service, progress, regions, reader, began: now, charged: now }
+        Self { service, progress, bill, metrics, reader, began: now }
     }
 
     /// Charges the power of what is connected, and redraws the table; never ends.
@@ -86,12 +88,8 @@ impl Live {
     fn charge(&mut self) {
         let now = self.service.clock.now();
         let figures = self.progress.read();
-        for (site, meter) in &mut self.regions {
-            let connected = figures_of(&figures, site).map_or(0, |figures| figures.connected);
-            let running = Site { count: u32::try_from(connected).unwrap_or(site.count), ..site.clone() };
-            meter.charge(&site.region, running.power(), self.charged, now);
-        }
-        self.charged = now;
+        self.bill.charge(&figures, now);
+        self.bill.show(&figures, &self.metrics);
     }
 
     fn regions(&mut self) -> Result<BTreeMap<String, RegionSummary>, Failure> {
@@ -105,7 +103,7 @@ impl Live {
         let seconds = now.since(self.began).0.max(1e-3);
         let summary = |(site, meter): &(Site, EnergyMeter)| {
             let code = site.region.code.as_str();
-            let figures = figures_of(&figures, site);
+            let figures = of_site(&figures, site);
             let of_region = |shares: &&RegionShares| shares.region.as_deref() == Some(code);
             let difficulty = proven.iter().find(of_region).map_or(0.0, |shares| shares.difficulty_accepted);
             let summary = RegionSummary {
@@ -121,7 +119,7 @@ impl Live {
             };
             (code.to_owned(), summary)
         };
-        Ok(self.regions.iter().map(summary).collect())
+        Ok(self.bill.sites().iter().map(summary).collect())
     }
 
     /// The result, once all miners have ended.
@@ -139,10 +137,6 @@ impl Live {
             regions,
         })
     }
-}
-
-fn figures_of<'a>(figures: &'a [RegionFigures], site: &Site) -> Option<&'a RegionFigures> {
-    figures.iter().find(|figures| figures.region.as_deref() == Some(site.region.code.as_str()))
 }
 
 struct Table<'a>(&'a BTreeMap<String, RegionSummary>);
