@@ -11,6 +11,7 @@ mod conformance;
 mod crash;
 mod examiner_model;
 mod examiner_rules;
+mod monitoring;
 mod node;
 mod pool_check;
 mod program;
