@@ -195,7 +195,7 @@ mod tests {
         check("ET:none:Antminer S21", "no number of devices");
         check("ET:0:Antminer S21", "no number of devices");
         check("XX:4:Antminer S21", "XX");
-        check("ET:4:Antminer S2l", "Antminer S21");
+        check("ET:4:Antminer S19 Pto", "Antminer S19 Pro");
         let twice = FleetSpec::at_sites(&[site("ET:1:Antminer S21"), site("ET:2:Antminer S19 Pro")], "");
         assert!(twice.unwrap_err().to_string().contains("region ET has two sites"));
     }
