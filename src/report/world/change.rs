@@ -366,6 +366,10 @@ fn picture(sides: &Sides) -> String {
     let x = |value: f64| 4.0 + (value - low) / span * (WIDTH - 8.0);
     let mut out = format!("<svg class=\"bands\" viewBox=\"0 0 {WIDTH} 22\" aria-hidden=\"true\">");
     for (class, y, stats) in [("a", 2.0, a), ("b", 12.0, b)] {
+        // No number, no band: the cost of a bitcoin where none is mined.
+        if !stats.p50.is_finite() {
+            continue;
+        }
         let (left, middle, right) = (x(stats.p05), x(stats.p50), x(stats.p95));
         let _ = write!(
             out,
@@ -385,6 +389,15 @@ mod tests {
 
     fn stats(p05: f64, p50: f64, p95: f64) -> Stats {
         Stats { mean: p50, p05, p25: p05, p50, p75: p95, p95 }
+    }
+
+    #[test]
+    fn a_side_without_a_number_has_no_band() {
+        let (known, none) = (stats(1.0, 2.0, 3.0), stats(f64::NAN, f64::NAN, f64::NAN));
+        for sides in [Sides { a: known, b: none }, Sides { a: none, b: known }] {
+            let picture = picture(&sides);
+            assert!(!picture.contains("NaN") && picture.matches("<rect").count() == 1, "{picture}");
+        }
     }
 
     #[test]
