@@ -367,7 +367,7 @@ fn picture(sides: &Sides) -> String {
     let mut out = format!("<svg class=\"bands\" viewBox=\"0 0 {WIDTH} 22\" aria-hidden=\"true\">");
     for (class, y, stats) in [("a", 2.0, a), ("b", 12.0, b)] {
         // No number, no band: the cost of a bitcoin where none is mined.
-        if !stats.p50.is_finite() {
+        if !(stats.p05 + stats.p50 + stats.p95).is_finite() {
             continue;
         }
         let (left, middle, right) = (x(stats.p05), x(stats.p50), x(stats.p95));
