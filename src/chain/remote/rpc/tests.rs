@@ -7,12 +7,15 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode, header};
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
 use crate::block::{Coinbase, CoinbaseSpec};
 use crate::chain::ChainError;
 use crate::chain::remote::{Endpoint, EndpointSettings, Nodes};
+use crate::pool::Work;
+use crate::units::Timestamp;
 
 /// A server that answers `(method, login)` as `answer` says; it ends with the test's runtime.
 async fn serve<F>(answer: F) -> SocketAddr
@@ -315,4 +318,32 @@ fn what_no_block_can_be_made_of_is_refused() {
         "is there twice",
         false,
     );
+}
+
+proptest! {
+    /// What is taken of an answer that was garbled still makes a block: see also the
+    /// fuzz target `node_template`.
+    #[test]
+    fn a_garbled_answer_is_refused_or_makes_a_block(
+        edits in prop::collection::vec((any::<prop::sample::Index>(), 0..24usize), 1..4),
+    ) {
+        let mut bytes = recorded!("core-regtest").as_bytes().to_vec();
+        for (at, with) in edits {
+            let at = at.index(bytes.len());
+            bytes[at] = b"0123456789abcdef\",:[]{}-."[with];
+        }
+        if let Ok(Parsed { template, .. }) = parse(std::str::from_utf8(&bytes).unwrap()) {
+            let spec = CoinbaseSpec {
+                payees: vec![(vec![0x51].into(), 1)],
+                tag: "/x/".into(),
+                extranonce_bytes: 8,
+                length: Some(16 * 1024),
+            };
+            let work = Work::new(template.clone(), &spec, Timestamp::from_unix_seconds(1_700_000_000)).unwrap();
+            let coinbase = work.coinbase.transaction(&[0; 8], &[]);
+            let entries = &work.template.transactions;
+            let weight = coinbase.weight().to_wu() + entries.iter().map(|entry| entry.weight).sum::<u64>();
+            prop_assert!(entries.is_empty() || weight <= template.limits.weight);
+        }
+    }
 }
