@@ -47,6 +47,7 @@ fn work(tip: u8) -> Arc<Work> {
         transactions: transactions.into(),
         limits: Limits::CONSENSUS,
         segwit: true,
+        demands: None,
     };
     Arc::new(Work::new(template, &coinbase_spec(), NOW).unwrap())
 }

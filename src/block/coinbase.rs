@@ -42,9 +42,44 @@ pub struct CoinbaseSpec {
     pub length: Option<usize>,
 }
 
+/// What a block's coinbase must have, as its node says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CoinbaseDemands {
+    /// Height of the block (BIP34).
+    pub height: u32,
+    /// Version of the transaction.
+    pub version: i32,
+    /// Sequence number of its input.
+    pub sequence: u32,
+    /// Its lock time.
+    pub lock_time: u32,
+    /// Its witness, and so part of the commitment (BIP141).
+    pub reserved: Hash,
+    /// Outputs beside the commitment; what they are worth is not the payees'.
+    pub outputs: Vec<TxOut>,
+}
+
+impl CoinbaseDemands {
+    /// What we do unasked: BIP54's lock time and sequence, and nothing reserved.
+    #[must_use]
+    pub fn usual(height: u32) -> Self {
+        Self {
+            height,
+            version: 2,
+            sequence: Sequence::ENABLE_LOCKTIME_NO_RBF.0,
+            lock_time: height.saturating_sub(1),
+            reserved: Hash::default(),
+            outputs: Vec::new(),
+        }
+    }
+}
+
 /// Why no coinbase can be made to a specification.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CoinbaseError {
+    /// The demanded outputs are worth more than the block.
+    #[error("the node demands outputs that are worth more than the block")]
+    Demands,
     /// No payee, or all with zero parts.
     #[error("the coinbase pays nobody: name at least one payout address")]
     NoPayee,
@@ -82,8 +117,8 @@ pub struct Coinbase {
     pub suffix: Vec<u8>,
     /// Hash state over the whole blocks of `prefix`.
     pub prefix_hash: Prefix,
-    /// Whether it commits to witnesses, and so has one itself.
-    segwit: bool,
+    /// Its witness, when the block commits to witnesses.
+    witness: Option<Hash>,
 }
 
 impl Coinbase {
@@ -101,14 +136,29 @@ impl Coinbase {
         value: Amount,
         witness_commitment: Option<Hash>,
     ) -> Result<Self, CoinbaseError> {
-        let mut outputs = split(&spec.payees, value)?;
+        Self::build_as(spec, &CoinbaseDemands::usual(height), value, witness_commitment)
+    }
+
+    /// The same with what the node demands.
+    ///
+    /// # Errors
+    /// When the specification cannot be met within consensus and these demands.
+    pub fn build_as(
+        spec: &CoinbaseSpec,
+        demands: &CoinbaseDemands,
+        value: Amount,
+        witness_commitment: Option<Hash>,
+    ) -> Result<Self, CoinbaseError> {
+        let left = demands.outputs.iter().try_fold(value, |left, output| left.checked_sub(output.value));
+        let mut outputs = split(&spec.payees, left.ok_or(CoinbaseError::Demands)?)?;
+        outputs.extend(demands.outputs.iter().cloned());
         if let Some(commitment) = witness_commitment {
             outputs.push(TxOut { value: Amount::ZERO, script_pubkey: commitment_script(commitment) });
         }
-        let natural = serialize(spec, height, &outputs, 0)?;
+        let natural = serialize(spec, demands, &outputs, 0)?;
         let bytes = match spec.length {
             None => natural,
-            Some(wanted) => pad(spec, height, outputs, wanted, natural.len())?,
+            Some(wanted) => pad(spec, demands, outputs, wanted, natural.len())?,
         };
         // The extranonce is the end of the scriptSig; find it from the front.
         let script_length_at = 4 + 1 + 36;
@@ -119,7 +169,7 @@ impl Coinbase {
             prefix: prefix.to_vec(),
             suffix: suffix.to_vec(),
             prefix_hash: Prefix::of(prefix),
-            segwit: witness_commitment.is_some(),
+            witness: witness_commitment.map(|_| demands.reserved),
         })
     }
 
@@ -158,7 +208,7 @@ impl Coinbase {
     #[must_use]
     pub fn weight(&self, extranonce_bytes: usize) -> u64 {
         // Marker, flag, and a stack of one item of 32 bytes.
-        let witness = if self.segwit { 2 + 1 + 1 + 32 } else { 0 };
+        let witness = if self.witness.is_some() { 2 + 1 + 1 + 32 } else { 0 };
         4 * self.len(extranonce_bytes) as u64 + witness
     }
 
@@ -177,8 +227,8 @@ impl Coinbase {
         let bytes = [&self.prefix, extranonce1, extranonce2, &self.suffix].concat();
         let mut transaction: Transaction =
             bitcoin::consensus::deserialize(&bytes).expect("the pool's own coinbase decodes");
-        if self.segwit {
-            transaction.input[0].witness.push([0; 32]);
+        if let Some(reserved) = self.witness {
+            transaction.input[0].witness.push(reserved);
         }
         transaction
     }
@@ -201,7 +251,9 @@ fn split(payees: &[(ScriptBuf, u32)], value: Amount) -> Result<Vec<TxOut>, Coinb
     Ok(outputs)
 }
 
-fn commitment_script(commitment: Hash) -> ScriptBuf {
+/// The output script that commits to witnesses (BIP141).
+#[must_use]
+pub fn commitment_script(commitment: Hash) -> ScriptBuf {
     let mut data = PushBytesBuf::from([0xaa, 0x21, 0xa9, 0xed]);
     data.extend_from_slice(&commitment).expect("36 bytes are a push");
     ScriptBuf::new_op_return(data)
@@ -210,12 +262,12 @@ fn commitment_script(commitment: Hash) -> ScriptBuf {
 /// The transaction with `filler` zero bytes after the tag.
 fn serialize(
     spec: &CoinbaseSpec,
-    height: u32,
+    demands: &CoinbaseDemands,
     outputs: &[TxOut],
     filler: usize,
 ) -> Result<Vec<u8>, CoinbaseError> {
     // BIP34: heights up to 16 are OP_1 to OP_16, as Bitcoin Core pushes them.
-    let mut script = Builder::new().push_int(i64::from(height)).into_bytes();
+    let mut script = Builder::new().push_int(i64::from(demands.height)).into_bytes();
     script.extend_from_slice(spec.tag.as_bytes());
     script.resize(script.len() + filler + spec.extranonce_bytes, 0);
     if script.len() > SCRIPT_SIG_BYTES_MAX {
@@ -226,12 +278,12 @@ fn serialize(
         });
     }
     let transaction = Transaction {
-        version: transaction::Version::TWO,
-        lock_time: LockTime::from_consensus(height.saturating_sub(1)),
+        version: transaction::Version(demands.version),
+        lock_time: LockTime::from_consensus(demands.lock_time),
         input: vec![TxIn {
             previous_output: OutPoint::null(),
             script_sig: ScriptBuf::from_bytes(script),
-            sequence: Sequence::ENABLE_LOCKTIME_NO_RBF,
+            sequence: Sequence(demands.sequence),
             witness: Witness::new(),
         }],
         output: outputs.to_vec(),
@@ -243,7 +295,7 @@ fn serialize(
 /// scriptSig for the rest.
 fn pad(
     spec: &CoinbaseSpec,
-    height: u32,
+    demands: &CoinbaseDemands,
     mut outputs: Vec<TxOut>,
     wanted: usize,
     natural: usize,
@@ -252,7 +304,7 @@ fn pad(
     if !(natural..=LENGTH_MAX).contains(&wanted) {
         return Err(unreachable);
     }
-    let script_length = natural_script_length(spec, height);
+    let script_length = natural_script_length(spec, demands.height);
     let room = SCRIPT_SIG_BYTES_MAX - script_length;
     let mut left = wanted - natural;
     while left > room {
@@ -260,17 +312,17 @@ fn pad(
         let mut script = vec![opcodes::all::OP_RETURN.to_u8()];
         script.resize(script_bytes, 0);
         outputs.push(TxOut { value: Amount::ZERO, script_pubkey: ScriptBuf::from_bytes(script) });
-        let now = serialize(spec, height, &outputs, 0)?.len();
+        let now = serialize(spec, demands, &outputs, 0)?.len();
         // A script of 253 bytes and more has a longer length field: take those back.
         if let Some(excess) = now.checked_sub(wanted).filter(|excess| *excess > 0) {
             let last = outputs.last_mut().expect("just pushed");
             let shorter = last.script_pubkey.len().saturating_sub(excess).max(1);
             last.script_pubkey = ScriptBuf::from_bytes(last.script_pubkey.as_bytes()[..shorter].to_vec());
         }
-        let now = serialize(spec, height, &outputs, 0)?.len();
+        let now = serialize(spec, demands, &outputs, 0)?.len();
         left = wanted.checked_sub(now).ok_or_else(|| unreachable.clone())?;
     }
-    serialize(spec, height, &outputs, left)
+    serialize(spec, demands, &outputs, left)
 }
 
 /// Bytes of height, tag and extranonce.
@@ -407,6 +459,31 @@ mod tests {
         for wanted in [natural - 1, 16 * 1024 + 1] {
             assert!(matches!(build(&spec(Some(wanted)), 100), Err(CoinbaseError::Length { .. })), "{wanted}");
         }
+    }
+
+    #[test]
+    fn demands_are_met() {
+        let script_pubkey = ScriptBuf::from_bytes(vec![opcodes::all::OP_RETURN.to_u8()]);
+        let demanded = TxOut { value: Amount::from_sat(1_001), script_pubkey };
+        let demands = CoinbaseDemands {
+            height: 100,
+            version: 3,
+            sequence: 5,
+            lock_time: 7,
+            reserved: [9; 32],
+            outputs: vec![demanded.clone()],
+        };
+        let value = Amount::from_sat(4_001);
+        let coinbase = Coinbase::build_as(&spec(Some(400)), &demands, value, Some([7; 32])).unwrap();
+        let transaction = coinbase.transaction(&[1; 4], &[2; 8]);
+        assert_eq!(coinbase.len(12), 400);
+        assert_eq!((transaction.version.0, transaction.input[0].sequence.0), (3, 5));
+        assert_eq!(transaction.lock_time.to_consensus_u32(), 7);
+        assert_eq!(transaction.input[0].witness.to_vec(), [[9; 32].to_vec()]);
+        let sats = |at: usize| transaction.output[at].value.to_sat();
+        assert_eq!((sats(0), sats(1), &transaction.output[2]), (2_000, 1_000, &demanded));
+        let poor = Coinbase::build_as(&spec(None), &demands, Amount::from_sat(1_000), None);
+        assert_eq!(poor.unwrap_err(), CoinbaseError::Demands);
     }
 
     #[test]

@@ -4,8 +4,6 @@
 //! so that a miner can change the coinbase and find the root in `log2(n)`
 //! steps. An odd level repeats its last node (Bitcoin's rule).
 
-use bitcoin::hashes::Hash as _;
-
 use crate::hash::{Hash, batch, sha256d_pair};
 
 /// The siblings of position 0, from the bottom up, for a block whose other
@@ -43,16 +41,19 @@ fn pair_up(level: &[Hash]) -> Vec<Hash> {
 }
 
 /// The BIP141 commitment hash for a block whose transactions after the
-/// coinbase have the witness ids `others`, with an all-zero reserved value.
+/// coinbase have the witness ids `others`. `reserved` is the coinbase's witness,
+/// zero but for what soft forks may put there.
 #[must_use]
-pub fn witness_commitment(others: &[Hash]) -> Hash {
+pub fn witness_commitment(others: &[Hash], reserved: &Hash) -> Hash {
     // The coinbase's own witness id counts as zero.
     let leaves: Vec<Hash> = std::iter::once(Hash::default()).chain(others.iter().copied()).collect();
-    sha256d_pair(&root(&leaves), bitcoin::hash_types::WitnessCommitment::all_zeros().as_byte_array())
+    sha256d_pair(&root(&leaves), reserved)
 }
 
 #[cfg(test)]
 mod tests {
+    use bitcoin::hashes::Hash as _;
+
     use super::*;
     use crate::hash::{fold_branch, sha256d};
 

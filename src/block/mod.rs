@@ -9,7 +9,9 @@ mod header;
 mod merkle;
 mod template;
 
-pub use coinbase::{Coinbase, CoinbaseAudit, CoinbaseError, CoinbaseSpec, audit};
+pub use coinbase::{
+    Coinbase, CoinbaseAudit, CoinbaseDemands, CoinbaseError, CoinbaseSpec, audit, commitment_script,
+};
 pub use header::HeaderFields;
 pub use merkle::{branch_of_first, root, witness_commitment};
 pub use template::{Limits, Template, TemplateTransaction, assemble};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bitcoin::hashes::Hash as _;
 use bitcoin::{Amount, OutPoint, Transaction, TxOut, VarInt};
 
-use super::HeaderFields;
+use super::{CoinbaseDemands, HeaderFields};
 use crate::hash::Hash;
 
 /// A transaction of a template with the ids the pool needs, computed once.
@@ -76,6 +76,8 @@ pub struct Template {
     pub limits: Limits,
     /// Whether SegWit is active, so that the coinbase commits to witnesses.
     pub segwit: bool,
+    /// What the coinbase must have, where that is not the usual.
+    pub demands: Option<Arc<CoinbaseDemands>>,
 }
 
 impl Template {
@@ -149,6 +151,7 @@ mod tests {
             transactions: (1..=count).map(entry).collect(),
             limits: Limits::CONSENSUS,
             segwit: true,
+            demands: None,
         }
     }
 

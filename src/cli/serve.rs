@@ -30,6 +30,8 @@ Examples:
                                               on Bitcoin Core (bitcoind -regtest -server)
   adit serve --chain testnet4 --payout tb1q... --node http://user:pass@10.0.0.1 \\
     --node http://user:pass@10.0.0.2          on two nodes that take each other's place
+  adit serve --node-ipc ~/.bitcoin/regtest/node.sock
+                                              on Bitcoin Core 31 (bitcoin -m node -regtest -ipcbind=unix)
   adit serve --config adit.toml               every key: docs/adit.toml")]
 pub(super) struct Serve {
     /// Configuration file
@@ -56,6 +58,9 @@ pub(super) struct Serve {
     /// RPC of a Bitcoin node to mine on: http://[USER:PASSWORD@]HOST[:PORT]; again for each further one
     #[arg(long, value_name = "URL")]
     node: Vec<String>,
+    /// Socket of a Bitcoin Core's mining interface to mine on (-ipcbind); needs a build with the feature ipc
+    #[arg(long, value_name = "PATH")]
+    node_ipc: Vec<PathBuf>,
     /// Cookie file of the nodes that are given without a user
     #[arg(long, value_name = "FILE")]
     node_cookie: Option<PathBuf>,
@@ -74,6 +79,7 @@ impl Serve {
             difficulty: self.difficulty,
             network_difficulty: self.network_difficulty,
             nodes: self.node,
+            node_sockets: self.node_ipc,
             node_cookie: self.node_cookie,
             payout: self.payout,
         };

@@ -1,5 +1,6 @@
 //! What is mined on: a chain of our own, or nodes.
 
+use std::path::Path;
 use std::time::Duration;
 
 use bitcoin::Network;
@@ -57,9 +58,14 @@ impl ChainSettings {
     }
 }
 
+/// Whether nodes are given.
+pub(super) fn has_nodes(raw: &Raw, overrides: &Overrides) -> bool {
+    !(overrides.nodes.is_empty() && overrides.node_sockets.is_empty() && raw.node.is_empty())
+}
+
 /// Where nodes are given, they are what is mined on.
 pub(super) fn chain(raw: &Raw, overrides: &Overrides) -> Result<ChainSettings, ConfigError> {
-    if overrides.nodes.is_empty() && raw.node.is_empty() {
+    if !has_nodes(raw, overrides) {
         if let Some(path) = &overrides.node_cookie {
             return Err(value_error("--node-cookie", path.display(), "is for a node: give --node too"));
         }
@@ -72,21 +78,20 @@ pub(super) fn chain(raw: &Raw, overrides: &Overrides) -> Result<ChainSettings, C
         value_error("chain.kind", format!("{kind:?}"), reason)
     })?;
     refuse_embedded_keys(raw, overrides)?;
-    let endpoints: Vec<_> = if overrides.nodes.is_empty() {
-        raw.node.iter().map(|node| in_file(node, overrides, network)).collect::<Result<_, _>>()?
+    let is_on_command_line = !(overrides.nodes.is_empty() && overrides.node_sockets.is_empty());
+    let endpoints: Vec<EndpointSettings> = if is_on_command_line {
+        // Of nodes that know the same the first is mined on, and a socket is the quickest.
+        let sockets = overrides.node_sockets.iter().map(|path| socket("--node-ipc", path));
+        let urls = overrides.nodes.iter().map(|url| on_command_line(url, overrides, network));
+        sockets.chain(urls).collect::<Result<_, _>>()?
     } else {
-        overrides
-            .nodes
-            .iter()
-            .map(|url| on_command_line(url, overrides, network))
-            .collect::<Result<_, _>>()?
+        raw.node.iter().map(|node| in_file(node, overrides, network)).collect::<Result<_, _>>()?
     };
     for (at, node) in endpoints.iter().enumerate() {
         if endpoints[..at].iter().any(|other| other.name() == node.name()) {
-            return Err(value_error("node.url", node.name(), "is given twice"));
+            return Err(value_error("node", node.name(), "is given twice"));
         }
     }
-    let endpoints = endpoints.into_iter().map(EndpointSettings::Rpc).collect();
     Ok(ChainSettings::Nodes { network, endpoints })
 }
 
@@ -100,18 +105,55 @@ fn shown(url: &str) -> String {
     }
 }
 
-fn on_command_line(url: &str, overrides: &Overrides, network: Network) -> Result<RpcSettings, ConfigError> {
-    let settings = RpcSettings::parse(url, network)
-        .map_err(|error| value_error("--node", shown(url), error.to_string()))?;
-    Ok(match &overrides.node_cookie {
-        Some(path) => settings.or_cookie(path),
-        None => settings,
-    })
+#[cfg(feature = "ipc")]
+#[expect(clippy::unnecessary_wraps, reason = "without the feature it fails")]
+fn socket(_: &'static str, path: &Path) -> Result<EndpointSettings, ConfigError> {
+    Ok(EndpointSettings::Ipc(path.to_owned()))
 }
 
-fn in_file(node: &raw::Node, overrides: &Overrides, network: Network) -> Result<RpcSettings, ConfigError> {
+#[cfg(not(feature = "ipc"))]
+fn socket(key: &'static str, path: &Path) -> Result<EndpointSettings, ConfigError> {
+    let reason = "needs an adit built with the feature `ipc`: install capnproto and libcapnp-dev, then cargo build \
+                  --release --features ipc; or use the node's RPC: --node";
+    Err(value_error(key, path.display(), reason))
+}
+
+fn on_command_line(
+    url: &str,
+    overrides: &Overrides,
+    network: Network,
+) -> Result<EndpointSettings, ConfigError> {
+    let settings = RpcSettings::parse(url, network)
+        .map_err(|error| value_error("--node", shown(url), error.to_string()))?;
+    Ok(EndpointSettings::Rpc(match &overrides.node_cookie {
+        Some(path) => settings.or_cookie(path),
+        None => settings,
+    }))
+}
+
+fn in_file(
+    node: &raw::Node,
+    overrides: &Overrides,
+    network: Network,
+) -> Result<EndpointSettings, ConfigError> {
+    let url = match (&node.url, &node.ipc) {
+        (Some(url), None) => url,
+        (None, Some(path)) => {
+            let others = [&node.user, &node.password].iter().any(|key| key.is_some());
+            if others || node.cookie_file.is_some() || node.timeout_seconds.is_some() {
+                let reason = "is all that can be said of a node by its socket; remove the other keys";
+                return Err(value_error("node.ipc", path.display(), reason));
+            }
+            return socket("node.ipc", path);
+        }
+        (Some(url), Some(_)) => {
+            let reason = "is a node of its own; give node.ipc in another [[node]]";
+            return Err(value_error("node.url", shown(url), reason));
+        }
+        (None, None) => return Err(value_error("node", "{}", "has neither url nor ipc")),
+    };
     let wrong = |error: crate::chain::remote::rpc::RpcUrlError| {
-        value_error("node.url", shown(&node.url), error.to_string())
+        value_error("node.url", shown(url), error.to_string())
     };
     let auth = match (&node.user, &node.password, &node.cookie_file) {
         (None, None, None) => Auth::None,
@@ -124,15 +166,14 @@ fn in_file(node: &raw::Node, overrides: &Overrides, network: Network) -> Result<
         (Some(user), None, None) => return Err(value_error("node.user", user, "has no node.password")),
         (None, Some(_), None) => return Err(value_error("node.password", "***", "has no node.user")),
     };
-    let mut settings =
-        RpcSettings::parse(&node.url, network).and_then(|url| url.with_auth(auth)).map_err(wrong)?;
+    let mut settings = RpcSettings::parse(url, network).and_then(|url| url.with_auth(auth)).map_err(wrong)?;
     if let Some(path) = &overrides.node_cookie {
         settings = settings.or_cookie(path);
     }
     if let Some(seconds) = node.timeout_seconds {
         settings.timeout = Duration::from_secs_f64(positive("node.timeout_seconds", seconds)?.min(3_600.0));
     }
-    Ok(settings)
+    Ok(EndpointSettings::Rpc(settings))
 }
 
 /// Keys and flags that say how a chain of our own is: nodes have theirs from outside.
@@ -222,7 +263,12 @@ mod tests {
     fn nodes(text: &str, overrides: &Overrides) -> Vec<RpcSettings> {
         match load(text, overrides).unwrap().chain {
             ChainSettings::Nodes { endpoints, .. } => {
-                endpoints.into_iter().map(|EndpointSettings::Rpc(settings)| settings).collect()
+                let rpc = |settings| match settings {
+                    EndpointSettings::Rpc(settings) => settings,
+                    #[cfg(feature = "ipc")]
+                    EndpointSettings::Ipc(path) => panic!("{path:?}"),
+                };
+                endpoints.into_iter().map(rpc).collect()
             }
             ChainSettings::Embedded(_) => panic!("no nodes in {text}"),
         }
@@ -286,10 +332,39 @@ cookie_file = \"/var/lib/bitcoind/regtest/.cookie\"
             "node.user = u has no node.password",
         );
         let twice = "[[node]]\nurl = \"http://h:1\"\n[[node]]\nurl = \"http://h:1/\"";
-        check(twice, &Overrides::default(), "node.url = h:1 is given twice");
+        check(twice, &Overrides::default(), "node = h:1 is given twice");
         check("[chain]\nkind = \"signet\"", &Overrides::default(), "needs a node");
         let alone = Overrides { node_cookie: Some("c".into()), ..Overrides::default() };
         check("", &alone, "--node-cookie = c is for a node");
+    }
+
+    #[test]
+    fn a_socket_is_a_node_where_it_can_be() {
+        let path = std::path::PathBuf::from("/run/node.sock");
+        let flags = Overrides { node_sockets: vec![path.clone()], ..Overrides::default() };
+        let by_flag = load("", &flags).map(|settings| settings.chain);
+        let by_file = load("[[node]]\nipc = \"/run/node.sock\"", &Overrides::default());
+        let both = [by_flag, by_file.map(|settings| settings.chain)];
+        #[cfg(feature = "ipc")]
+        for found in both {
+            let ChainSettings::Nodes { endpoints, .. } = found.unwrap() else { panic!("no node") };
+            assert_eq!(endpoints, [EndpointSettings::Ipc(path.clone())]);
+        }
+        #[cfg(not(feature = "ipc"))]
+        for (found, key) in both.into_iter().zip(["--node-ipc", "node.ipc"]) {
+            let words = format!("{key} = {} needs an adit built with the feature `ipc`", path.display());
+            assert!(found.unwrap_err().starts_with(&words));
+        }
+        let check = |text: &str, words: &str| {
+            let found = load(text, &Overrides::default()).unwrap_err();
+            assert!(found.starts_with(words), "{found}");
+        };
+        check("[[node]]", "node = {} has neither url nor ipc");
+        check("[[node]]\nipc = \"s\"\nuser = \"u\"", "node.ipc = s is all that can be said");
+        check(
+            "[[node]]\nipc = \"s\"\nurl = \"http://u:p@h\"",
+            "node.url = \"http://***@h\" is a node of its own",
+        );
     }
 
     #[test]

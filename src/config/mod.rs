@@ -81,6 +81,8 @@ pub struct Overrides {
     pub network_difficulty: Option<Difficulty>,
     /// `--node`, as often as given
     pub nodes: Vec<String>,
+    /// `--node-ipc`, as often as given
+    pub node_sockets: Vec<PathBuf>,
     /// `--node-cookie`
     pub node_cookie: Option<PathBuf>,
     /// `--payout`
@@ -264,7 +266,7 @@ fn payees(
     overrides: &Overrides,
     network: bitcoin::Network,
 ) -> Result<Vec<(ScriptBuf, u32)>, ConfigError> {
-    let is_simulated = raw.node.is_empty() && overrides.nodes.is_empty();
+    let is_simulated = !chain::has_nodes(raw, overrides);
     if raw.coinbase.payouts.is_empty() && overrides.payout.is_none() {
         if !is_simulated && network != bitcoin::Network::Regtest {
             let reason = "would leave every block to anyone; name an address with --payout, or in [[coinbase.payouts]]";

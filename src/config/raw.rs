@@ -153,7 +153,8 @@ impl Default for Coinbase {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Node {
-    pub url: String,
+    pub url: Option<String>,
+    pub ipc: Option<PathBuf>,
     pub cookie_file: Option<PathBuf>,
     pub user: Option<String>,
     pub password: Option<String>,

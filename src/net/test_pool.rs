@@ -56,6 +56,7 @@ fn work(tip: u64, clock: Clock) -> Arc<Work> {
         transactions: Arc::new([]),
         limits: Limits::CONSENSUS,
         segwit: true,
+        demands: None,
     };
     let settings = PoolSettings::default();
     let spec = CoinbaseSpec {

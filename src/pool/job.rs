@@ -9,7 +9,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::extranonce::Extranonce1;
-use crate::block::{Coinbase, CoinbaseError, CoinbaseSpec, Template, branch_of_first, witness_commitment};
+use crate::block::{
+    Coinbase, CoinbaseDemands, CoinbaseError, CoinbaseSpec, Template, branch_of_first, witness_commitment,
+};
 use crate::event::JobId;
 use crate::hash::{Hash, batch, fold_branch};
 use crate::stratum::v1::Notify;
@@ -48,19 +50,18 @@ impl Work {
         spec: &CoinbaseSpec,
         created: Timestamp,
     ) -> Result<Self, CoinbaseError> {
-        let any = Coinbase::build(
-            spec,
-            template.height,
-            template.coinbase_value,
-            template.segwit.then_some([0; 32]),
-        )?;
+        let usual = CoinbaseDemands::usual(template.height);
+        let demands = template.demands.clone().map_or(usual, Arc::unwrap_or_clone);
+        let build = |value, commitment| Coinbase::build_as(spec, &demands, value, commitment);
+        let any = build(template.coinbase_value, template.segwit.then_some([0; 32]))?;
         template.make_room(any.weight(spec.extranonce_bytes), any.sigops_max(spec.extranonce_bytes));
         let ids = |id: fn(&crate::block::TemplateTransaction) -> Hash| -> Vec<Hash> {
             template.transactions.iter().map(id).collect()
         };
         let branch = branch_of_first(&ids(|entry| entry.txid));
-        let commitment = template.segwit.then(|| witness_commitment(&ids(|entry| entry.wtxid)));
-        let coinbase = Coinbase::build(spec, template.height, template.coinbase_value, commitment)?;
+        let wtxids = ids(|entry| entry.wtxid);
+        let commitment = template.segwit.then(|| witness_commitment(&wtxids, &demands.reserved));
+        let coinbase = build(template.coinbase_value, commitment)?;
         let notify = Notify::new(
             &template.prev_hash,
             &coinbase.prefix,

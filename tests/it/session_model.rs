@@ -175,6 +175,7 @@ impl Model {
             transactions: Arc::new([]),
             limits: Limits::CONSENSUS,
             segwit: true,
+            demands: None,
         };
         let spec = CoinbaseSpec {
             payees: vec![(bitcoin::ScriptBuf::new(), 1)],

@@ -67,6 +67,7 @@ fn work(tip: u8, transactions: u32) -> Arc<Work> {
         transactions: (0..transactions).map(entry).collect(),
         limits: Limits::CONSENSUS,
         segwit: true,
+        demands: None,
     };
     Arc::new(Work::new(template, &spec, NOW).unwrap())
 }

@@ -183,6 +183,7 @@ impl EmbeddedChain {
             transactions,
             limits: Limits::CONSENSUS,
             segwit: true,
+            demands: None,
         }
     }
 

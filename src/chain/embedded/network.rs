@@ -128,7 +128,7 @@ impl Network {
             length: None,
         };
         let wtxids: Vec<Hash> = template.transactions.iter().map(|entry| entry.wtxid).collect();
-        let commitment = witness_commitment(&wtxids);
+        let commitment = witness_commitment(&wtxids, &[0; 32]);
         let coinbase = Coinbase::build(&spec, template.height, template.coinbase_value, Some(commitment))
             .expect("a short tag fits")
             .transaction(&self.rng.random::<[u8; EXTRANONCE_BYTES]>(), &[]);

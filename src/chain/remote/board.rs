@@ -3,6 +3,7 @@
 //! The active node is the one whose chain has the most work among those that are
 //! up; of several, the one that is active already, so that equal nodes do not
 //! take turns. Whoever is first to tell of a block is so the one that is mined on.
+//! While one of them does not tell its work, heights are compared instead.
 //!
 //! A node that fails takes its newest block with it: the others may not have it
 //! yet, though it is the one to build on. So for [`GRACE`] nobody is sent back to
@@ -29,6 +30,15 @@ const KEPT: usize = 144;
 /// Work of a chain up to a tip: a 256-bit number, most significant byte first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct ChainWork(pub [u8; 32]);
+
+impl ChainWork {
+    /// A stand-in that orders chains by their height.
+    fn of_height(height: u32) -> Self {
+        let mut work = [0; 32];
+        work[28..].copy_from_slice(&height.to_be_bytes());
+        Self(work)
+    }
+}
 
 /// A template with where it comes from in time.
 #[derive(Debug, Clone)]
@@ -79,8 +89,8 @@ impl Offer {
 pub struct View {
     /// Its tip.
     pub tip: Tip,
-    /// Work of its chain.
-    pub work: ChainWork,
+    /// Work of its chain, where the node tells it.
+    pub work: Option<ChainWork>,
     /// A template on that tip; `None` while none can be had.
     pub offer: Option<Offer>,
 }
@@ -155,21 +165,26 @@ struct State {
     nodes: Vec<Entry>,
     active: Option<usize>,
     /// The tip that was announced last, and the work of its chain.
-    announced: Option<(Tip, ChainWork)>,
+    announced: Option<(Tip, Option<ChainWork>)>,
 }
 
 impl State {
     /// Chooses the active node; the tip to announce, if that is another one.
     fn choose(&mut self, now: Instant) -> Option<Tip> {
+        let known = self.nodes.iter().filter_map(Entry::up).map(|view| view.work);
+        let by_work = known.chain(self.announced.map(|(_, work)| work)).all(|work| work.is_some());
+        let progress = |tip: &Tip, work: Option<ChainWork>| {
+            work.filter(|_| by_work).unwrap_or_else(|| ChainWork::of_height(tip.height))
+        };
         let rank = |(index, node): &(usize, &Entry)| {
-            let work = node.up().map(|view| view.work);
+            let work = node.up().map(|view| progress(&view.tip, view.work));
             (work, Some(*index) == self.active, std::cmp::Reverse(*index))
         };
         let best = self.nodes.iter().enumerate().filter(|(_, node)| node.up().is_some()).max_by_key(rank);
         let (index, view) = best.and_then(|(index, node)| Some((index, node.up()?)))?;
-        if let (Some(before), Some((_, work))) = (self.active, self.announced)
+        if let (Some(before), Some((announced, work))) = (self.active, self.announced)
             && before != index
-            && view.work < work
+            && progress(&view.tip, view.work) < progress(&announced, work)
             && now.saturating_duration_since(self.nodes[before].since) < GRACE
         {
             return None;
@@ -440,8 +455,9 @@ mod tests {
             transactions: Arc::new([]),
             limits: Limits::CONSENSUS,
             segwit: true,
+            demands: None,
         };
-        View { tip, work: ChainWork([work; 32]), offer: Some(Offer::awaited(template)) }
+        View { tip, work: Some(ChainWork([work; 32])), offer: Some(Offer::awaited(template)) }
     }
 
     fn board() -> (Arc<Board>, [Reporter; 2]) {
@@ -475,6 +491,22 @@ mod tests {
         b.down(gone());
         check(Some(1), 3);
         assert!(board.problems().contains("node b"));
+    }
+
+    #[test]
+    fn heights_decide_where_work_is_not_told() {
+        let (board, [a, b]) = board();
+        let untold = |height, hash| View { work: None, ..view(height, hash, 0) };
+        a.up(untold(100, 1));
+        b.up(view(100, 1, 9));
+        assert_eq!(board.active(), Some(0), "as good");
+        b.up(view(101, 2, 9));
+        assert_eq!(board.active(), Some(1), "higher");
+        a.up(untold(300, 3));
+        assert_eq!(board.active(), Some(0), "higher");
+        a.down(gone());
+        b.up(view(301, 4, 9));
+        assert_eq!(board.active(), Some(1), "the one that is left");
     }
 
     #[test]

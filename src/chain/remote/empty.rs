@@ -48,6 +48,7 @@ pub fn empty_template(
         transactions: [].into(),
         limits: before.limits,
         segwit: before.segwit,
+        demands: None,
     })
 }
 
@@ -68,6 +69,7 @@ mod tests {
             transactions: [].into(),
             limits: Limits::CONSENSUS,
             segwit: true,
+            demands: None,
         }
     }
 

@@ -5,10 +5,14 @@
 //! [`empty_template`](super::empty_template) where transactions take longer.
 
 use std::convert::Infallible;
+#[cfg(feature = "ipc")]
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bitcoin::{Block, Network};
 
+#[cfg(feature = "ipc")]
+use super::ipc::IpcEndpoint;
 use super::rpc::{RpcEndpoint, RpcSettings};
 use super::{NodeError, Reporter};
 use crate::block::Template;
@@ -20,6 +24,21 @@ use crate::hash::Hash;
 pub enum EndpointSettings {
     /// By JSON-RPC over HTTP.
     Rpc(RpcSettings),
+    /// By the mining interface at this socket.
+    #[cfg(feature = "ipc")]
+    Ipc(PathBuf),
+}
+
+impl EndpointSettings {
+    /// Where the node is, without password.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Self::Rpc(settings) => settings.name(),
+            #[cfg(feature = "ipc")]
+            Self::Ipc(path) => path.display().to_string(),
+        }
+    }
 }
 
 /// What a node said to a block.
@@ -27,9 +46,16 @@ pub(super) type Answer = Result<Result<SubmitOutcome, Refusal>, NodeError>;
 
 /// A node.
 #[derive(Debug)]
+#[cfg_attr(
+    feature = "ipc",
+    expect(clippy::large_enum_variant, reason = "there are a few, as long as the pool")
+)]
 pub enum Endpoint {
     /// By JSON-RPC over HTTP.
     Rpc(RpcEndpoint),
+    /// By its mining interface.
+    #[cfg(feature = "ipc")]
+    Ipc(IpcEndpoint),
 }
 
 impl Endpoint {
@@ -38,6 +64,8 @@ impl Endpoint {
     pub fn new(settings: &EndpointSettings, network: Network) -> Self {
         match settings {
             EndpointSettings::Rpc(settings) => Self::Rpc(RpcEndpoint::new(settings, network)),
+            #[cfg(feature = "ipc")]
+            EndpointSettings::Ipc(path) => Self::Ipc(IpcEndpoint::new(path.clone(), network)),
         }
     }
 
@@ -46,6 +74,8 @@ impl Endpoint {
     pub fn name(&self) -> Arc<str> {
         match self {
             Self::Rpc(node) => node.name(),
+            #[cfg(feature = "ipc")]
+            Self::Ipc(node) => node.name(),
         }
     }
 
@@ -54,6 +84,8 @@ impl Endpoint {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Rpc(_) => "rpc",
+            #[cfg(feature = "ipc")]
+            Self::Ipc(_) => "ipc",
         }
     }
 
@@ -61,6 +93,8 @@ impl Endpoint {
     pub(super) async fn watch(&self, report: &Reporter) -> Infallible {
         match self {
             Self::Rpc(node) => node.watch(report).await,
+            #[cfg(feature = "ipc")]
+            Self::Ipc(node) => node.watch(report).await,
         }
     }
 
@@ -68,6 +102,8 @@ impl Endpoint {
     pub(super) async fn template(&self) -> Result<Template, NodeError> {
         match self {
             Self::Rpc(node) => node.template().await,
+            #[cfg(feature = "ipc")]
+            Self::Ipc(node) => node.template().await,
         }
     }
 
@@ -75,6 +111,8 @@ impl Endpoint {
     pub(super) async fn submit(&self, block: &Block) -> Answer {
         match self {
             Self::Rpc(node) => node.submit(block).await,
+            #[cfg(feature = "ipc")]
+            Self::Ipc(node) => node.submit(block).await,
         }
     }
 
@@ -82,6 +120,8 @@ impl Endpoint {
     pub(super) async fn confirmations(&self, hash: &Hash) -> Result<Option<u32>, NodeError> {
         match self {
             Self::Rpc(node) => node.confirmations(hash).await,
+            #[cfg(feature = "ipc")]
+            Self::Ipc(node) => Ok(node.confirmations(hash)),
         }
     }
 }

@@ -75,6 +75,49 @@ pub enum NodeError {
         /// Ours.
         wanted: String,
     },
+    /// No socket to connect to.
+    #[error(
+        "cannot be reached: {reason}; is it bitcoin-node (or `bitcoin -m node`), running with -ipcbind=unix:{path}?",
+        path = .path.display()
+    )]
+    Socket {
+        /// The socket.
+        path: PathBuf,
+        /// The operating system's reason.
+        reason: String,
+    },
+    /// A call of the mining interface that failed.
+    #[error("fails {call}: {reason}")]
+    Ipc {
+        /// The call.
+        call: &'static str,
+        /// What the node says, or what became of the connection.
+        reason: String,
+    },
+    /// A mining interface that we do not speak.
+    #[error("has another mining interface than Bitcoin Core 31 and later ({reason}); use its RPC: --node")]
+    OtherInterface {
+        /// What the node says.
+        reason: String,
+    },
+    /// A node that is still loading blocks.
+    #[error("is still catching up with its network")]
+    CatchingUp,
+    /// A chain too short for templates over the mining interface.
+    #[error(
+        "is at height {height}, and its mining interface gives templates from 16 on; mine the first blocks over \
+         its RPC: --node, or bitcoin-cli generatetoaddress 16 ADDRESS"
+    )]
+    TooLow {
+        /// The height of its tip.
+        height: u32,
+    },
+    /// A block that the node takes only as the solution of a template it has no more.
+    #[error(
+        "is Bitcoin Core 31, takes over its mining interface only blocks on templates that it still has, and has \
+         not this one's; give its RPC too: --node"
+    )]
+    NotKept,
     /// A template that must not or cannot be mined on.
     #[error("gives no template to mine on: {0}")]
     Template(#[from] TemplateError),
@@ -96,7 +139,10 @@ impl NodeError {
     #[must_use]
     pub fn is_permanent(&self) -> bool {
         match self {
-            Self::Unauthorized | Self::Forbidden | Self::OtherNetwork { .. } => true,
+            Self::Unauthorized
+            | Self::Forbidden
+            | Self::OtherNetwork { .. }
+            | Self::OtherInterface { .. } => true,
             Self::Template(error) => error.is_permanent(),
             _ => false,
         }

@@ -15,6 +15,7 @@
 //! | `empty` | the block that can be mined on a tip before its transactions are known |
 //! | `error` | what can be wrong with a node, for its operator |
 //! | `rpc` | Bitcoin Core, and what speaks like it, by JSON-RPC |
+//! | `ipc` | Bitcoin Core by its mining interface |
 //!
 //! A task for each endpoint follows its node for ever and reports to the board.
 //! [`Nodes`] owns these tasks: they end with it. A pool never waits for a node
@@ -26,6 +27,8 @@ mod delivery;
 mod empty;
 mod endpoint;
 mod error;
+#[cfg(feature = "ipc")]
+pub mod ipc;
 pub mod rpc;
 
 use std::sync::Arc;

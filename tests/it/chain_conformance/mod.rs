@@ -5,7 +5,7 @@
 //! tip that changes while a share is sought, a reorganisation. It is told nothing
 //! about the chain but how to look at it ([`Chain`]); what it demands is the same.
 
-mod body;
+pub mod body;
 mod pool;
 mod wallet;
 

@@ -17,6 +17,12 @@ use crate::program::{DEADLINE, poll};
 /// Names the daemon to test with.
 pub const BITCOIND: &str = "ADIT_BITCOIND";
 
+/// Names the daemon with a mining interface.
+pub const BITCOIN_NODE: &str = "ADIT_BITCOIN_NODE";
+
+/// Opens the mining interface.
+pub const IPC: &str = "-ipcbind=unix:{dir}/node.sock";
+
 /// Only the loopback: no peers are listened for, sought or kept. Blocks pay whom a
 /// test says, and nothing waits for a minute.
 const ARGUMENTS: [&str; 9] = [
@@ -108,6 +114,11 @@ impl Daemon {
     /// Its cookie file.
     pub fn cookie(&self) -> PathBuf {
         self.dir.path().join("regtest/.cookie")
+    }
+
+    /// Its mining interface, for one that was started with [`IPC`].
+    pub fn socket(&self) -> PathBuf {
+        self.dir.path().join("node.sock")
     }
 
     /// How the pool reaches it.

@@ -6,4 +6,6 @@
 
 pub mod daemon;
 mod failover;
+#[cfg(feature = "ipc")]
+mod ipc;
 mod program;

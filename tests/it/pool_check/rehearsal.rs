@@ -450,6 +450,7 @@ fn work(mutant: &Mutant, number: u32, now: Timestamp, extranonce_bytes: usize) -
         transactions: transactions.into(),
         limits: Limits::CONSENSUS,
         segwit: true,
+        demands: None,
     };
     let spec = CoinbaseSpec {
         payees: vec![(ScriptBuf::from_bytes(vec![0x51]), 1)],

@@ -106,7 +106,7 @@ fn solved_block(template: &Template, tag: &str) -> Block {
         length: None,
     };
     let wtxids: Vec<Hash> = template.transactions.iter().map(|entry| entry.wtxid).collect();
-    let commitment = witness_commitment(&wtxids);
+    let commitment = witness_commitment(&wtxids, &[0; 32]);
     let coinbase = Coinbase::build(&spec, template.height, template.coinbase_value, Some(commitment))
         .unwrap()
         .transaction(&[1; 4], &[2; 8]);
@@ -133,7 +133,7 @@ fn fix_merkle_root(block: &mut Block) {
 fn fix_commitment(block: &mut Block) {
     let wtxids: Vec<Hash> = block.txdata[1..].iter().map(|tx| tx.compute_wtxid().to_byte_array()).collect();
     let mut script = vec![0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed];
-    script.extend_from_slice(&witness_commitment(&wtxids));
+    script.extend_from_slice(&witness_commitment(&wtxids, &[0; 32]));
     block.txdata[0].output.last_mut().unwrap().script_pubkey = ScriptBuf::from_bytes(script);
 }
 

@@ -5,7 +5,8 @@
 //! beside it (`waitforblockheight`, which costs the node nothing) and reported with
 //! an empty block. Each second [`BEAT`] asks for the best block: that finds a node
 //! that is gone without a word, a chain that changed without growing, and is all
-//! there is with nodes that offer neither of the two.
+//! there is with nodes that offer neither of the two. Where a node publishes its
+//! blocks by ZMQ, that is listened to as well.
 //!
 //! A long poll is never given up while its node is well: Core would keep the
 //! thread of an abandoned one until the next block. Two calls of a node's
@@ -20,6 +21,7 @@ use bitcoin::hashes::Hash as _;
 use serde::Deserialize;
 use tokio::time::{MissedTickBehavior, sleep, sleep_until};
 
+use super::zmq::{self, Bell};
 use super::{NodeError, Parsed, Patience, RpcEndpoint, USUAL};
 use crate::block::Template;
 use crate::chain::Tip;
@@ -62,11 +64,12 @@ impl RpcEndpoint {
     async fn follow(&self, report: &Reporter) -> Result<Infallible, NodeError> {
         self.check_network().await?;
         self.catch_up(report).await?;
+        let bell = self.bell().await?;
         let began = Instant::now();
         let first = self.block_template(None).await?;
         let mut newest = self.take(first, Some(began.elapsed()), None, report).await?;
         loop {
-            newest = self.next(newest, report).await?;
+            newest = self.next(newest, bell.as_ref(), report).await?;
         }
     }
 
@@ -107,6 +110,18 @@ impl RpcEndpoint {
         Ok(())
     }
 
+    /// Subscribes to the node's blocks, where it publishes them.
+    async fn bell(&self) -> Result<Option<Bell>, NodeError> {
+        let answer = self.client.call("getzmqnotifications", "[]", USUAL).await;
+        let publishers: Vec<zmq::Publisher> = match answer.and_then(|answer| answer.read()) {
+            Ok(publishers) => publishers,
+            // Built without it, or not for this user.
+            Err(NodeError::Rpc { .. } | NodeError::Forbidden) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        Ok(zmq::address(&publishers, &self.host).map(Bell::new))
+    }
+
     /// Reports a template; `before` is what was the newest until now.
     async fn take(
         &self,
@@ -124,12 +139,17 @@ impl RpcEndpoint {
             }
         };
         let offer = Offer { took, ..Offer::awaited(template.clone()) };
-        report.up(View { tip, work, offer: Some(offer) });
+        report.up(View { tip, work: Some(work), offer: Some(offer) });
         Ok(Newest { tip, work, template, longpollid })
     }
 
     /// Waits for news and reports them.
-    async fn next(&self, mut newest: Newest, report: &Reporter) -> Result<Newest, NodeError> {
+    async fn next(
+        &self,
+        mut newest: Newest,
+        bell: Option<&Bell>,
+        report: &Reporter,
+    ) -> Result<Newest, NodeError> {
         let id = newest.longpollid.take();
         let mut poll = pin!(async {
             match id.as_deref() {
@@ -155,7 +175,7 @@ impl RpcEndpoint {
                         true
                     }
                 },
-                changed = self.tip_changes(&newest.tip, report) => {
+                changed = self.tip_changes(&newest.tip, bell, report) => {
                     changed?;
                     self.look(&mut newest, report).await?;
                     due.get_or_insert(Instant::now() + POLL_OVERDUE);
@@ -172,10 +192,17 @@ impl RpcEndpoint {
     }
 
     /// Ends when the node is on another tip than this, or fails.
-    async fn tip_changes(&self, tip: &Tip, report: &Reporter) -> Result<(), NodeError> {
+    async fn tip_changes(&self, tip: &Tip, bell: Option<&Bell>, report: &Reporter) -> Result<(), NodeError> {
+        let rung = async {
+            match bell {
+                Some(bell) => bell.rung(&tip.hash).await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             changed = self.beat(tip, report) => changed,
             () = self.height_above(tip.height) => Ok(()),
+            () = rung => Ok(()),
         }
     }
 
@@ -222,7 +249,7 @@ impl RpcEndpoint {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         let now = u32::try_from(now.as_secs()).unwrap_or(u32::MAX);
         let empty = empty_template(&tip, header.mediantime, &newest.template, self.network, now);
-        report.up(View { tip, work, offer: empty.map(Offer::empty) });
+        report.up(View { tip, work: Some(work), offer: empty.map(Offer::empty) });
         (newest.tip, newest.work) = (tip, work);
         Ok(())
     }

@@ -6,6 +6,7 @@
 //! | `client` | a call over HTTP |
 //! | `template` | `getblocktemplate`'s answer, made a template |
 //! | `follow` | hears of news as soon as it can |
+//! | `zmq` | a bell that rings for blocks, where the node has one |
 
 mod client;
 mod follow;
@@ -13,6 +14,7 @@ mod settings;
 mod template;
 #[cfg(test)]
 mod tests;
+mod zmq;
 
 use std::sync::Arc;
 
@@ -47,6 +49,8 @@ const UNDECODABLE: i64 = -22;
 pub struct RpcEndpoint {
     name: Arc<str>,
     client: Client,
+    /// Its name or address alone.
+    host: String,
     network: Network,
 }
 
@@ -73,7 +77,8 @@ impl RpcEndpoint {
     /// The node at `settings`, which must be on `network`.
     #[must_use]
     pub fn new(settings: &RpcSettings, network: Network) -> Self {
-        Self { name: settings.name().into(), client: Client::new(settings), network }
+        let host = settings.host.clone();
+        Self { name: settings.name().into(), client: Client::new(settings), host, network }
     }
 
     pub(super) fn name(&self) -> Arc<str> {

@@ -169,6 +169,7 @@ pub fn parse(json: &str) -> Result<Parsed, TemplateError> {
         transactions: transactions.into(),
         limits,
         segwit,
+        demands: None,
     };
     Ok(Parsed { template, longpollid: raw.longpollid })
 }

@@ -163,7 +163,7 @@ fn answers_of_bitcoin_core_are_read_and_its_commitment_is_ours() {
             parse(json).unwrap().template;
         assert_eq!((found, transactions.len(), segwit), (height, count, true));
         let wtxids: Vec<_> = transactions.iter().map(|entry| entry.wtxid).collect();
-        let commitment = crate::block::witness_commitment(&wtxids);
+        let commitment = crate::block::witness_commitment(&wtxids, &[0; 32]);
         let spec = CoinbaseSpec {
             payees: vec![(vec![0x51].into(), 1)],
             tag: "/x/".into(),
