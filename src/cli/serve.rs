@@ -67,6 +67,10 @@ pub(super) struct Serve {
     /// Address that blocks pay; several, with shares: [[coinbase.payouts]] in the configuration
     #[arg(long, value_name = "ADDRESS")]
     payout: Option<String>,
+    /// Let Bitcoin Core's consensus code judge each block of the embedded chain too; needs
+    /// a build with the feature kernel
+    #[arg(long)]
+    kernel: bool,
 }
 
 impl Serve {
@@ -82,6 +86,7 @@ impl Serve {
             node_sockets: self.node_ipc,
             node_cookie: self.node_cookie,
             payout: self.payout,
+            kernel: self.kernel,
         };
         let settings = Settings::load(self.config.as_deref(), &overrides)?;
         runtime()?.block_on(async {
@@ -110,11 +115,14 @@ pub(super) async fn start(settings: Settings) -> Result<Server, Failure> {
     let store = Store::open(&settings.data, settings.store).map_err(Failure::surroundings)?;
     let mut others = None;
     let node: Node = match settings.chain {
-        ChainSettings::Embedded(EmbeddedSettings { params, network, warp }) => {
+        ChainSettings::Embedded(EmbeddedSettings { params, network, warp, kernel }) => {
             let chain =
                 EmbeddedChain::open(Some(&settings.data), params, now).map_err(Failure::surroundings)?;
             let clock = if warp == 1.0 { Warp::none() } else { Warp::resuming(now, &chain.tip(), warp) };
-            let node = EmbeddedNode::new(chain, clock);
+            let mut node = EmbeddedNode::new(chain, clock);
+            if kernel {
+                node = node.with_kernel().map_err(Failure::surroundings)?;
+            }
             others = network.map(|network| (node.clone(), network));
             node.into()
         }

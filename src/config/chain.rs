@@ -45,6 +45,8 @@ pub struct EmbeddedSettings {
     pub network: Option<NetworkConfig>,
     /// How much faster than real time its time runs.
     pub warp: f64,
+    /// Whether Bitcoin Core's consensus code judges its blocks too.
+    pub kernel: bool,
 }
 
 impl ChainSettings {
@@ -183,7 +185,7 @@ fn refuse_embedded_keys(raw: &Raw, overrides: &Overrides) -> Result<(), ConfigEr
         return Err(value_error("--network-difficulty", difficulty, REASON));
     }
     let (given, usual) = (&raw.chain, raw::Chain::default());
-    let differing: [(&'static str, Option<String>); 7] = [
+    let differing: [(&'static str, Option<String>); 8] = [
         ("chain.difficulty", given.difficulty.map(|value| value.to_string())),
         ("chain.height", given.height.map(|value| value.to_string())),
         ("chain.transactions", given.transactions.map(|value| value.to_string())),
@@ -191,6 +193,7 @@ fn refuse_embedded_keys(raw: &Raw, overrides: &Overrides) -> Result<(), ConfigEr
         ("chain.reorg_probability", differs(given.reorg_probability, usual.reorg_probability)),
         ("chain.warp", differs(given.warp, usual.warp)),
         ("chain.seed", differs(given.seed, usual.seed)),
+        ("chain.kernel", (given.kernel || overrides.kernel).then(|| "true".to_owned())),
     ];
     match differing.into_iter().find_map(|(key, value)| Some((key, value?))) {
         Some((key, value)) => Err(value_error(key, value, REASON)),
@@ -206,7 +209,8 @@ fn embedded(raw: &Raw, overrides: &Overrides) -> Result<EmbeddedSettings, Config
     let warp = positive("chain.warp", raw.chain.warp)?;
     let params = params(raw, overrides)?;
     let network = network(raw, &params)?;
-    Ok(EmbeddedSettings { params, network, warp })
+    let kernel = raw.chain.kernel || overrides.kernel;
+    Ok(EmbeddedSettings { params, network, warp, kernel })
 }
 
 fn params(raw: &Raw, overrides: &Overrides) -> Result<Params, ConfigError> {

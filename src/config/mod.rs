@@ -87,6 +87,8 @@ pub struct Overrides {
     pub node_cookie: Option<PathBuf>,
     /// `--payout`
     pub payout: Option<String>,
+    /// `--kernel`
+    pub kernel: bool,
 }
 
 /// Everything `adit serve` runs on.

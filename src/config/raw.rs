@@ -65,6 +65,7 @@ pub(super) struct Chain {
     pub reorg_probability: f64,
     pub warp: f64,
     pub seed: u64,
+    pub kernel: bool,
 }
 
 impl Default for Chain {
@@ -78,6 +79,7 @@ impl Default for Chain {
             reorg_probability: 0.0,
             warp: 1.0,
             seed: 0,
+            kernel: false,
         }
     }
 }

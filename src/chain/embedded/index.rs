@@ -75,6 +75,11 @@ impl Index {
         self.entries.get(hash)
     }
 
+    /// Every block known, in no order that means anything.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.values()
+    }
+
     /// Adds a block whose parent is known.
     pub fn insert(&mut self, entry: Entry) {
         debug_assert!(self.entries.contains_key(&entry.prev()));

@@ -246,9 +246,9 @@ impl EmbeddedChain {
             Err(Obstacle::Invalid(invalid, refusal)) => {
                 // The block is good in itself, but one it builds on is not.
                 tracing::warn!(height = entry.height, %refusal, "a chain with more work is not valid");
-                let from = path.connect.iter().position(|step| *step == invalid).unwrap_or_default();
-                path.connect[from..].iter().for_each(|step| self.remember_failed(*step));
                 self.keep_aside(entry, block)?;
+                self.remember_failed(invalid);
+                self.remember_descendants();
                 Ok(SubmitOutcome::SideBranch)
             }
             Err(Obstacle::Fault(error)) => Err(error.into()),
@@ -291,6 +291,18 @@ impl EmbeddedChain {
             self.failed.clear();
         }
         self.failed.insert(hash);
+    }
+
+    /// What builds on a block that failed has failed with it, on whichever branch.
+    fn remember_descendants(&mut self) {
+        let mut entries: Vec<(u32, Hash, Hash)> =
+            self.index.entries().map(|entry| (entry.height, entry.hash, entry.prev())).collect();
+        entries.sort_unstable();
+        for (_, hash, prev) in entries {
+            if self.failed.contains(&prev) {
+                self.remember_failed(hash);
+            }
+        }
     }
 
     /// Stores a block that does not become part of the chain.
@@ -416,6 +428,25 @@ impl EmbeddedChain {
     /// When the database cannot be read.
     pub fn coinbase(&self, hash: &Hash) -> Result<Option<Transaction>, ChainError> {
         self.storage.coinbase(hash)
+    }
+
+    /// Gives every block but the first with its height, parents before their
+    /// children and the best chain before all others, as far as bodies are kept.
+    ///
+    /// # Errors
+    /// When the database cannot be read, or whatever `each` says.
+    pub fn each_block(
+        &self,
+        mut each: impl FnMut(u32, &Block) -> Result<(), ChainError>,
+    ) -> Result<(), ChainError> {
+        let mut entries: Vec<&Entry> = self.index.entries().collect();
+        entries.sort_by_key(|entry| (!self.index.is_active(entry), entry.height));
+        for entry in entries.into_iter().filter(|entry| entry.height > self.params.base_height) {
+            if let Some(block) = self.storage.block(&entry.hash)? {
+                each(entry.height, &block)?;
+            }
+        }
+        Ok(())
     }
 
     /// An unspent output.

@@ -103,10 +103,10 @@ pub enum NodeError {
     /// A node that is still loading blocks.
     #[error("is still catching up with its network")]
     CatchingUp,
-    /// A chain too short for templates over the mining interface.
+    /// A chain too short for templates over the mining interface of Bitcoin Core 31.
     #[error(
-        "is at height {height}, and its mining interface gives templates from 16 on; mine the first blocks over \
-         its RPC: --node, or bitcoin-cli generatetoaddress 16 ADDRESS"
+        "is at height {height}, and the mining interface of Bitcoin Core 31 gives templates from 16 on; mine the \
+         first blocks over its RPC: --node, or bitcoin-cli generatetoaddress 16 ADDRESS"
     )]
     TooLow {
         /// The height of its tip.

@@ -16,7 +16,7 @@ use super::{Chain, MinedPool, Wallet, hash_of, key_script, pool_on};
 use crate::by_hand::{Miner, check_accepted};
 use crate::program::{DEADLINE, poll};
 
-/// Height that is mined to: past coinbase maturity, up to the first halving.
+/// Blocks that are mined from height 0: past coinbase maturity, up to the first halving.
 const BLOCKS: u32 = 150;
 
 /// Blocks that a coinbase must be deep to be spent.
@@ -41,16 +41,16 @@ async fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// Runs the whole body on a chain that is empty, or that others began.
+/// Runs the whole body on an empty chain.
 pub async fn run(node: Node, chain: &dyn Chain) {
     let dir = tempfile::tempdir().unwrap();
     let server = pool_on(node, dir.path()).await;
     let wallet = Wallet::new();
-    let first = tokio::task::block_in_place(|| chain.height()) + 1;
+    assert_eq!(chain.height(), 0, "the body begins with an empty chain");
 
     let miner = MinedPool::start(server.v1());
-    until("the first coinbases are mature", || (chain.height() >= first + MATURITY).then_some(())).await;
-    let payments = tokio::task::block_in_place(|| pay(chain, &wallet, first));
+    until("the first coinbases are mature", || (chain.height() > MATURITY).then_some(())).await;
+    let payments = tokio::task::block_in_place(|| pay(chain, &wallet));
     until("150 blocks", || (chain.height() >= BLOCKS).then_some(())).await;
     let summary = miner.end().await;
     assert_eq!(summary.sessions, 1, "{summary}");
@@ -60,7 +60,7 @@ pub async fn run(node: Node, chain: &dyn Chain) {
     until("every block has its answer", || reader.pending_blocks().unwrap().is_empty().then_some(())).await;
     let ledger = reader.recent_blocks(100_000).unwrap();
     tokio::task::block_in_place(|| {
-        check_chain(chain, &ledger, first);
+        check_chain(chain, &ledger);
         check_payments(chain, &payments);
         tip_changes_while_a_share_is_sought(&server, chain);
         follows_a_reorganisation(&server, chain);
@@ -73,9 +73,9 @@ pub async fn run(node: Node, chain: &dyn Chain) {
     server.stop().await;
 }
 
-/// Spends our first coinbase in a chain of payments, each with a fee; their ids.
-fn pay(chain: &dyn Chain, wallet: &Wallet, first: u32) -> Vec<bitcoin::Txid> {
-    let coinbase = chain.block(first).txdata[0].clone();
+/// Spends the first coinbases in a chain of payments, each with a fee; their ids.
+fn pay(chain: &dyn Chain, wallet: &Wallet) -> Vec<bitcoin::Txid> {
+    let coinbase = chain.block(1).txdata[0].clone();
     let (mut coin, mut value) =
         (OutPoint { txid: coinbase.compute_txid(), vout: 0 }, coinbase.output[0].value);
     let mut payments = Vec::new();
@@ -89,10 +89,10 @@ fn pay(chain: &dyn Chain, wallet: &Wallet, first: u32) -> Vec<bitcoin::Txid> {
     payments
 }
 
-/// Every block from `first` on is ours, as it must be, and as the ledger says.
-fn check_chain(chain: &dyn Chain, ledger: &[BlockRow], first: u32) {
+/// Every block is as it must be, and as the ledger says.
+fn check_chain(chain: &dyn Chain, ledger: &[BlockRow]) {
     let mut prev: Option<Hash> = None;
-    for height in first..=chain.height() {
+    for height in 1..=chain.height() {
         let block = chain.block(height);
         let hash = block.block_hash();
         assert!(prev.is_none_or(|prev| block.header.prev_blockhash.to_byte_array() == prev));
@@ -110,11 +110,7 @@ fn check_chain(chain: &dyn Chain, ledger: &[BlockRow], first: u32) {
         assert_eq!(row.map(|row| (row.state, row.height)), Some((BlockState::Accepted, height)));
     }
     let accepted = ledger.iter().filter(|row| row.state == BlockState::Accepted).count();
-    assert_eq!(
-        accepted,
-        (chain.height() - first + 1) as usize,
-        "what the ledger has as accepted is the chain"
-    );
+    assert_eq!(accepted, chain.height() as usize, "what the ledger has as accepted is the chain");
     assert!(ledger.iter().all(|row| row.state != BlockState::Refused), "no block is refused: {ledger:?}");
 }
 

@@ -140,8 +140,20 @@ impl Daemon {
 
     /// A call; the error is the node's, or that it cannot be reached.
     pub fn try_call(&self, method: &str, params: &Value) -> Result<Value, String> {
+        self.exchange(&json!({"jsonrpc": "1.0", "id": 0, "method": method, "params": params}))
+            .and_then(result)
+    }
+
+    /// The same call with each of these parameters, in one request, in order.
+    pub fn try_calls(&self, method: &str, params: impl Iterator<Item = Value>) -> Vec<Result<Value, String>> {
+        let call = |params| json!({"jsonrpc": "1.0", "id": 0, "method": method, "params": params});
+        let answers = self.exchange(&params.map(call).collect()).unwrap();
+        answers.as_array().unwrap().iter().cloned().map(result).collect()
+    }
+
+    fn exchange(&self, body: &Value) -> Result<Value, String> {
         let cookie = std::fs::read_to_string(self.cookie()).map_err(|error| error.to_string())?;
-        let body = json!({"jsonrpc": "1.0", "id": 0, "method": method, "params": params}).to_string();
+        let body = body.to_string();
         let mut stream = TcpStream::connect(self.rpc).map_err(|error| error.to_string())?;
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
         let request = format!(
@@ -154,12 +166,7 @@ impl Daemon {
         stream.write_all(request.as_bytes()).map_err(|error| error.to_string())?;
         stream.read_to_string(&mut answer).map_err(|error| error.to_string())?;
         let (_, body) = answer.split_once("\r\n\r\n").ok_or_else(|| format!("{answer:?}"))?;
-        let answer: Value = serde_json::from_str(body).map_err(|error| format!("{error}: {body}"))?;
-        if answer["error"].is_null() {
-            Ok(answer["result"].clone())
-        } else {
-            Err(answer["error"].to_string())
-        }
+        serde_json::from_str(body).map_err(|error| format!("{error}: {body}"))
     }
 
     pub fn height(&self) -> u32 {
@@ -203,6 +210,11 @@ impl Drop for Daemon {
         }
         self.kill();
     }
+}
+
+/// What an answer says.
+fn result(mut answer: Value) -> Result<Value, String> {
+    if answer["error"].is_null() { Ok(answer["result"].take()) } else { Err(answer["error"].to_string()) }
 }
 
 fn base64(text: &str) -> String {

@@ -10,13 +10,6 @@ use crate::by_hand::{Miner, check_accepted};
 use crate::chain_conformance;
 use crate::program::{Serve, http, poll};
 
-/// A daemon with its mining interface, and with so many blocks.
-fn start(blocks: u32) -> Daemon {
-    let daemon = Daemon::start_program(BITCOIN_NODE, &[IPC]);
-    daemon.generate(blocks);
-    daemon
-}
-
 fn serve(dir: &tempfile::TempDir, daemon: &Daemon) -> Serve {
     let socket = daemon.socket();
     let config = format!("[difficulty]\ninitial = 1e-9\nvardiff = false\n[[node]]\nipc = {socket:?}\n");
@@ -26,8 +19,7 @@ fn serve(dir: &tempfile::TempDir, daemon: &Daemon) -> Serve {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 #[ignore = "needs bitcoin-node in ADIT_BITCOIN_NODE; ci/bitcoin-core runs it"]
 async fn bitcoin_core_by_ipc() {
-    // Its interface gives no template before.
-    let daemon = start(16);
+    let daemon = Daemon::start_program(BITCOIN_NODE, &[IPC]);
     let endpoint = EndpointSettings::Ipc(daemon.socket());
     let endpoint = Endpoint::new(&endpoint, Network::Regtest);
     let nodes = Nodes::connect([endpoint], Network::Regtest).await.unwrap();
@@ -38,15 +30,15 @@ async fn bitcoin_core_by_ipc() {
 #[ignore = "needs bitcoin-node in ADIT_BITCOIN_NODE; ci/bitcoin-core runs it"]
 fn miners_stay_while_the_node_is_away() {
     let dir = tempfile::tempdir().unwrap();
-    let mut daemon = start(16);
+    let mut daemon = Daemon::start_program(BITCOIN_NODE, &[IPC]);
     let pool = serve(&dir, &daemon);
     let mut miner = Miner::start(pool.v1);
     let share = miner.share();
     check_accepted(&miner.submit(&share));
     miner.next_job();
-    assert_eq!((daemon.height(), miner.job.notice.prev_hash), (17, share.hash));
+    assert_eq!((daemon.height(), miner.job.notice.prev_hash), (1, share.hash));
     let node = pool.api("nodes")[0].clone();
-    assert_eq!((&node["kind"], &node["up"], &node["height"]), (&json!("ipc"), &json!(true), &json!(17)));
+    assert_eq!((&node["kind"], &node["up"], &node["height"]), (&json!("ipc"), &json!(true), &json!(1)));
 
     daemon.stop();
     let health = poll("the API tells", || {
@@ -61,21 +53,7 @@ fn miners_stay_while_the_node_is_away() {
     while miner.job.notice.prev_hash != share.hash {
         miner.next_job();
     }
-    assert_eq!(daemon.height(), 18);
+    assert_eq!(daemon.height(), 2);
     poll("the ledger tells", || (pool.api("blocks")[0]["state"] == "accepted").then_some(()));
     assert_eq!(pool.get("/healthz"), "ok\n");
-}
-
-#[test]
-#[ignore = "needs bitcoin-node in ADIT_BITCOIN_NODE; ci/bitcoin-core runs it"]
-fn a_chain_that_is_too_short_is_waited_for() {
-    let dir = tempfile::tempdir().unwrap();
-    let daemon = start(3);
-    std::thread::scope(|scope| {
-        let pool = scope.spawn(|| serve(&dir, &daemon));
-        daemon.generate(13);
-        let pool = pool.join().unwrap();
-        assert_eq!(pool.api("status")["work"]["height"], 17);
-        assert!(pool.log().contains("is at height 3, and its mining interface gives templates from 16 on"));
-    });
 }

@@ -129,14 +129,6 @@ fn fix_merkle_root(block: &mut Block) {
     block.header.merkle_root = TxMerkleNode::from_byte_array(root(&ids));
 }
 
-/// Makes the coinbase commit to the witnesses there are.
-fn fix_commitment(block: &mut Block) {
-    let wtxids: Vec<Hash> = block.txdata[1..].iter().map(|tx| tx.compute_wtxid().to_byte_array()).collect();
-    let mut script = vec![0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed];
-    script.extend_from_slice(&witness_commitment(&wtxids, &[0; 32]));
-    block.txdata[0].output.last_mut().unwrap().script_pubkey = ScriptBuf::from_bytes(script);
-}
-
 /// Searches the nonce for the target that the header claims.
 fn solve(block: &mut Block) {
     let header: [u8; 80] = bitcoin::consensus::serialize(&block.header).try_into().unwrap();

@@ -12,8 +12,8 @@
 //!
 //! What the interface lacks, and what is done about it:
 //!
-//! - **Heights to 16.** The node's own coinbase is too short there, so it makes no
-//!   template: the first blocks are mined otherwise ([`NodeError::TooLow`]).
+//! - **Heights to 16**, in Bitcoin Core 31: its own coinbase is too short there, so it
+//!   makes no template ([`NodeError::TooLow`]). Later ones do.
 //! - **Which network.** It tells mainnet from the others, and no more.
 //! - **Work of the chain.** Beside other nodes, heights are compared instead.
 //! - **Where a block is.** `confirmations` knows the tip only.

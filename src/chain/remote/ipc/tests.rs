@@ -170,11 +170,14 @@ async fn whole_blocks_are_judged_with_reasons() {
 
 #[tokio::test]
 #[ignore = "needs bitcoin-node: ci/bitcoin-core"]
-async fn a_chain_that_is_too_short_is_said_to_be_so() {
-    with_link(15, |daemon, link| async move {
-        assert_eq!(link.template().await.unwrap_err(), NodeError::TooLow { height: 15 });
-        daemon.generate(1);
-        assert_eq!(link.template().await.unwrap().height, 17);
+async fn there_are_templates_from_the_first_block_on() {
+    with_link(0, |daemon, link| async move {
+        for height in [1, 17] {
+            let block = solved(&link.template().await.unwrap(), 0);
+            assert_eq!(link.submit(&block).await.unwrap(), Ok(SubmitOutcome::NewTip));
+            assert_eq!(daemon.call(&["getblockcount"]), height.to_string());
+            daemon.generate(15);
+        }
     })
     .await;
 }

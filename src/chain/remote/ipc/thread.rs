@@ -51,8 +51,8 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 /// they are solved. Sessions keep as many jobs.
 const KEPT_MAX: usize = 16;
 
-/// The lowest tip on which the node makes templates: below, its own coinbase is
-/// shorter than consensus allows (`createNewBlock`).
+/// The lowest tip on which Bitcoin Core 31 makes templates: below, its own coinbase
+/// is shorter than consensus allows (`createNewBlock`).
 const HEIGHT_MIN: u32 = 16;
 
 /// What the node has to say, unasked.
