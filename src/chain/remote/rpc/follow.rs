@@ -163,6 +163,8 @@ impl RpcEndpoint {
             let fetch = tokio::select! {
                 biased;
                 answer = &mut poll => match answer {
+                    // It was on its way when a later block was heard of.
+                    Ok(parsed) if due.is_some() && parsed.template.prev_hash != newest.tip.hash => true,
                     Ok(parsed) => {
                         if parsed.longpollid == id {
                             // No news: a node that answers so at once is not to be asked without end.
