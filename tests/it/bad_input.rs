@@ -245,3 +245,40 @@ fn an_examination_needs_somebody_to_examine() {
     check_refused(&compare("no.json"), USAGE, &["cannot read no.json", "report.json in the folder"]);
     check_refused(&compare(no_report), USAGE, &["is no report of `adit check`", "--out"]);
 }
+
+#[test]
+fn sites_that_cannot_be() {
+    let dir = tempfile::tempdir().unwrap();
+    let example = adit(&["site", "--example"]).stdout;
+    let check = |from: &str, to: &str, parts: &[&str]| {
+        assert!(example.contains(from), "{from}");
+        let file = dir.path().join("site.toml");
+        std::fs::write(&file, example.replace(from, to)).unwrap();
+        let file = file.to_str().unwrap();
+        check_refused(&adit(&["site", file]), USAGE, &[&[file], parts].concat());
+    };
+    check("\"ET\"", "\"ZZ\"", &["no region is called `ZZ`", "ET"]);
+    check("S21 XP", "S99", &["no device is called `Antminer S99`", "did you mean"]);
+    check("count = 1000", "count = 0", &["count = 0", "say how many"]);
+    check("uptime = 0.97", "uptime = 97", &["uptime = 97", "is it in percent?"]);
+    check("pool_fee", "pool_fees", &["line 14", "unknown field `pool_fees`"]);
+    let half_a_day = "tariff = [{ hours = \"18-22\", price_usd_per_kwh = 0.06 }]";
+    check("# hourly_usd_per_kwh = [0.03, 0.03]", half_a_day, &["power.tariff", "leave out hour 00"]);
+    check(&example, "", &["missing field `region`"]);
+    let missing = dir.path().join("none.toml");
+    check_refused(&adit(&["site", missing.to_str().unwrap()]), USAGE, &["cannot read", "--example"]);
+}
+
+#[test]
+fn claims_that_cannot_be_drawn() {
+    let check = |arguments: &[&str], parts: &[&str]| {
+        check_refused(&adit(&[&["spread", "claim"], arguments].concat()), USAGE, parts);
+    };
+    check(&["--spread", "nowhere"], &["no spread is called `nowhere`", "equal-countries"]);
+    check(&["--shock", "flood"], &["no shock is called `flood`", "coordinated-ban"]);
+    check(&["--set", "depth=1"], &["no parameter is called `depth`", "did you mean `depth_mean`?"]);
+    check(&["--set", "depth_mean=7"], &["depth_mean = 7 is outside 0..1", "data/claim.csv"]);
+    check(&["--ratios", "1,x"], &["'x'", "--ratios"]);
+    check(&["--correlations", "2"], &["--correlations", "from 0 to 1"]);
+    check(&["--draws", "0"], &["'0'", "--draws"]);
+}
