@@ -234,7 +234,9 @@ fn spreads_text(results: &StudyResults) -> String {
             format!("{:.2}", of.energy_cost_usd_per_day / 1e6),
         ]);
     }
-    columns(1, &rows)
+    let law = "HHI is over countries and counts when a country falls whole; where regions fall alone, \
+               the variance of the loss goes with the HHI of regions.";
+    format!("{}\n\n{law}", columns(1, &rows))
 }
 
 /// What the kinds of year do to the spreads.

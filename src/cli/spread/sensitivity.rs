@@ -233,6 +233,8 @@ fn evaluate(subject: &impl Subject, names: &[String], points: &[Vec<f64>]) -> Re
 
 fn morris_text(mut effects: Vec<MorrisEffect>) -> String {
     effects.sort_by(|a, b| b.mu_star.value.total_cmp(&a.mu_star.value));
+    // A table of zeros tells less than their names.
+    let without = effects.split_off(effects.partition_point(|effect| effect.mu_star.value > 0.0));
     let mut rows = vec![cells(["  parameter", "mu*", "", "mu", "sigma"])];
     rows.extend(effects.iter().map(|effect| {
         vec![
@@ -243,7 +245,12 @@ fn morris_text(mut effects: Vec<MorrisEffect>) -> String {
             figure(effect.sigma.value),
         ]
     }));
-    columns(1, &rows)
+    let mut text = columns(1, &rows);
+    if !without.is_empty() {
+        let names: Vec<&str> = without.iter().map(|effect| effect.factor.as_str()).collect();
+        text.push_str(&format!("\n  no effect at all: {}", names.join(", ")));
+    }
+    text
 }
 
 fn sobol_text(mut indices: Vec<SobolIndex>) -> String {

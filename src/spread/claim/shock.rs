@@ -20,8 +20,8 @@
 //! Worked: at a hazard of 0.2 a year a place is struck in 18.1 % of years. At
 //! 17.5 J/TH, a PUE of 1.063 and 4 US cents a PH/s costs USD 17.9 a day. When
 //! the price of a bitcoin halves, machines go off and difficulty follows until
-//! 71 % of today's network run and hashprice has fallen from 34 to 23.8; here G
-//! goes from 0.863 to 0.695, so a fifth goes off.
+//! 76 % of today's network run and hashprice has fallen from 34 to 22.5; here G
+//! goes from 0.745 to 0.595, so a fifth goes off.
 //!
 //! Losses in the same year are taken to overlap, which is the worst case.
 //! Difficulty follows a crash as far as today's network would make it,
@@ -317,9 +317,9 @@ mod tests {
         assert!((34.0 / strikes.margin[ethiopia] - 17.86).abs() < 0.01);
         let today: Vec<f64> = world.places.iter().map(|place| place.share_today).collect();
         let left = strikes.hashprice_left(0.5, &today);
-        assert!((34.0 * left - 23.8).abs() < 0.05 && (0.5 / left - 0.71).abs() < 0.005, "{left}");
+        assert!((34.0 * left - 22.5).abs() < 0.05 && (0.5 / left - 0.755).abs() < 0.005, "{left}");
         let (before, after) = (strikes.earning(ethiopia, 1.0), strikes.earning(ethiopia, left));
-        assert!((before - 0.863).abs() < 5e-4 && (after - 0.695).abs() < 5e-4, "{before} {after}");
+        assert!((before - 0.745).abs() < 5e-4 && (after - 0.595).abs() < 5e-4, "{before} {after}");
         assert!((strikes.hashprice_left(0.0, &today) - 1.0).abs() < 1e-9);
         let struck = Normal::standard().cdf(threshold_of_hazard(0.2));
         assert!((struck - 0.1813).abs() < 1e-4, "{struck}");
