@@ -1,7 +1,12 @@
 //! Fleets: how many machines of each vintage are in each region, running or
 //! not, moving or waiting for a site.
 
+use super::day::Day;
 use super::world::World;
+
+/// A cell that nobody wants and that is less than this part of the first fleet is thrown
+/// away: it costs time and changes nothing.
+const DUST: f64 = 1e-9;
 
 /// Machines by region and vintage, TH/s, and those that are nowhere yet.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,10 +21,15 @@ pub struct Fleet {
     pub capacity_mw: Vec<f64>,
     /// `[vintage]`: packed or under way, in two stages, TH/s.
     pub moving: [Vec<f64>; 2],
+    /// `[region][vintage]`: on the road of a season to a site that is theirs there,
+    /// in two stages, TH/s.
+    pub seasonal: [Vec<f64>; 2],
     /// `[vintage]`: waiting for a site, TH/s.
     pub waiting: Vec<f64>,
     /// `[region][vintage]`: will mine on in hiding, in two stages, TH/s.
     pub hidden: [Vec<f64>; 2],
+    /// `[region]`: whether anything has ever hidden there or followed a season to it.
+    comes: Vec<bool>,
     /// Counted since the beginning, TH/s.
     pub ledger: Ledger,
 }
@@ -64,10 +74,20 @@ impl Fleet {
             moving: [vec![0.0; vintages], vec![0.0; vintages]],
             waiting: vec![0.0; vintages],
             hidden: [vec![0.0; regions * vintages], vec![0.0; regions * vintages]],
+            seasonal: [vec![0.0; regions * vintages], vec![0.0; regions * vintages]],
+            comes: vec![false; regions],
             ledger: Ledger { initial: installed.iter().sum(), ..Ledger::default() },
             installed,
             capacity_mw,
         }
+    }
+
+    /// Puts machines of the oldest kind into storage on the first day, where they wait for
+    /// a site: `part` of those that are installed.
+    pub fn store(&mut self, world: &World, part: f64) {
+        let ths = self.installed_ths() * part;
+        self.waiting[world.best_first()[self.vintages - 1]] += ths;
+        self.ledger.initial += ths;
     }
 
     /// The cells of a region.
@@ -85,7 +105,7 @@ impl Fleet {
     /// Machines between two sites, TH/s.
     #[must_use]
     pub fn in_transit_ths(&self) -> f64 {
-        self.moving.iter().chain(&self.hidden).flatten().chain(&self.waiting).sum()
+        self.moving.iter().chain(&self.hidden).chain(&self.seasonal).flatten().chain(&self.waiting).sum()
     }
 
     /// Zero but for rounding: no machine comes from nowhere.
@@ -95,9 +115,39 @@ impl Fleet {
         initial + delivered + adjusted - scrapped - lost - self.installed_ths() - self.in_transit_ths()
     }
 
-    /// Multiplies all installed machines, to follow a measurement.
-    pub fn adjust(&mut self, factor: f64) {
-        self.ledger.adjusted += self.installed_ths() * (factor - 1.0);
+    /// Multiplies all installed machines, to follow a measurement, and sites with them. What
+    /// is too many waits for a site; what is too few comes from those that wait, the most
+    /// efficient first, and only then from nowhere.
+    pub fn adjust(&mut self, world: &World, month: usize, factor: f64) {
+        if factor < 1.0 {
+            for region in 0..self.regions {
+                self.capacity_mw[region] -= self.installed_mw(world, region, month) * (1.0 - factor);
+                for cell in self.of(region) {
+                    self.waiting[cell % self.vintages] += self.installed[cell] * (1.0 - factor);
+                    self.installed[cell] *= factor;
+                }
+            }
+            return;
+        }
+        let all = self.installed_ths();
+        let mut lacks = all * (factor - 1.0);
+        let parts: Vec<f64> = (0..self.regions)
+            .map(|region| self.installed[self.of(region)].iter().sum::<f64>() / all)
+            .collect();
+        for &vintage in world.best_first() {
+            let comes = self.waiting[vintage].min(lacks);
+            if comes <= 0.0 {
+                continue;
+            }
+            self.waiting[vintage] -= comes;
+            lacks -= comes;
+            for (region, part) in parts.iter().enumerate().filter(|(_, part)| **part > 0.0) {
+                self.install(region * self.vintages + vintage, comes * part);
+                self.capacity_mw[region] += comes * part * world.watts_per_ths(region, vintage, month) / 1e6;
+            }
+        }
+        self.ledger.adjusted += lacks;
+        let factor = 1.0 + lacks / self.installed_ths();
         self.installed.iter_mut().for_each(|ths| *ths *= factor);
     }
 
@@ -125,6 +175,7 @@ impl Fleet {
         let parameters = &world.parameters;
         let hides = parameters.covert_return;
         let scrapped = (1.0 - hides) * parameters.never_return;
+        self.comes[region] = true;
         for cell in self.of(region) {
             let leaves = self.installed[cell] * fraction;
             self.installed[cell] -= leaves;
@@ -144,8 +195,27 @@ impl Fleet {
         }
     }
 
+    /// A day of the season's moves: machines leave with their sites, which nobody
+    /// else has. Not to a region that is `closing`.
+    pub fn migrate(&mut self, world: &World, day: Day, closing: &[bool]) {
+        for of in &world.moves {
+            let leaving = of.leaving(day);
+            if leaving <= 0.0 || closing[of.to] {
+                continue;
+            }
+            let (from, to) = (self.of(of.from).start, self.of(of.to).start);
+            self.comes[of.to] = true;
+            for vintage in 0..self.vintages {
+                let leaves = self.installed[from + vintage] * leaving;
+                self.installed[from + vintage] -= leaves;
+                self.seasonal[0][to + vintage] += leaves;
+            }
+            self.capacity_mw[of.from] *= 1.0 - leaving;
+        }
+    }
+
     /// A day of moving: two stages, so that the whole takes a Gamma(2) time.
-    pub fn transport(&mut self, world: &World) {
+    pub fn transport(&mut self, world: &World, closing: &[bool]) {
         let parameters = &world.parameters;
         let step = 1.0 - (-1.0 / parameters.transit_stage_days).exp();
         let [first, second] = &mut self.moving;
@@ -158,51 +228,75 @@ impl Fleet {
             self.ledger.lost += lost;
             self.waiting[vintage] += arrives - lost;
         }
-        let step = 1.0 - (-2.0 / parameters.covert_days).exp();
         let month = world.start.month();
+        let step = 1.0 - (-2.0 / parameters.covert_days).exp();
+        let seasonal_step = 1.0 - (-2.0 / parameters.season_road_days).exp();
         for region in 0..self.regions {
+            if !self.comes[region] {
+                continue;
+            }
             for cell in self.of(region) {
-                let [first, second] = &mut self.hidden;
-                let resumes = second[cell] * step;
-                let goes_on = first[cell] * step;
-                second[cell] += goes_on - resumes;
-                first[cell] -= goes_on;
-                if resumes > 0.0 {
-                    let running = self.installed[cell] * self.on[cell] + resumes;
-                    self.installed[cell] += resumes;
-                    self.on[cell] = running / self.installed[cell];
-                    // Hidden sites are not those that were closed.
-                    self.capacity_mw[region] +=
-                        resumes * world.watts_per_ths(region, cell % self.vintages, month) / 1e6;
+                let resumes = pass(&mut self.hidden, cell, step);
+                let arrives = pass(&mut self.seasonal, cell, seasonal_step);
+                let vintage = cell % self.vintages;
+                if closing[region] {
+                    self.moving[0][vintage] += arrives;
+                }
+                let comes = if closing[region] { resumes } else { resumes + arrives };
+                if comes > 0.0 {
+                    self.install(cell, comes);
+                    // Hidden sites are not those that were closed, and a season has sites of its own.
+                    self.capacity_mw[region] += comes * world.watts_per_ths(region, vintage, month) / 1e6;
                 }
             }
         }
     }
 
-    /// A day of wear, and of idle machines that are thrown away or sold to
-    /// where a site is free.
-    pub fn retire(&mut self, world: &World, sells: &[bool]) {
+    /// Adds machines that are switched on.
+    fn install(&mut self, cell: usize, ths: f64) {
+        let running = self.installed[cell] * self.on[cell] + ths;
+        self.installed[cell] += ths;
+        self.on[cell] = running / self.installed[cell];
+    }
+
+    /// A day of wear, and of idle machines that are thrown away or sold to where a site
+    /// is free. Gives the power of what is left by region, MW, cooling included.
+    pub fn retire(&mut self, world: &World, month: usize, sells: &[bool]) -> Vec<f64> {
         let parameters = &world.parameters;
         let wear = parameters.wear_per_year / 365.25;
         let scrap = 1.0 / parameters.idle_scrap_days;
         let sell = 1.0 / parameters.idle_sale_days;
-        for region in 0..self.regions {
-            for cell in self.of(region) {
+        let dust = self.ledger.initial * DUST;
+        let all_watts = world.watts_in(month);
+        let mut used_mw = vec![0.0; self.regions];
+        for (region, used_mw) in used_mw.iter_mut().enumerate() {
+            let cells = self.of(region);
+            let mut used = 0.0;
+            for cell in cells {
                 let installed = self.installed[cell];
-                let idle = installed * (1.0 - self.on[cell]);
+                if installed <= 0.0 {
+                    continue;
+                }
+                let on = self.on[cell];
+                let idle = installed * (1.0 - on);
                 let sold = if sells[cell] { idle * sell } else { 0.0 };
-                let scrapped = installed * wear + idle * scrap;
-                let left = installed - sold - scrapped;
-                // What goes was idle, wear apart.
-                if left > 0.0 {
-                    let running = installed * self.on[cell] * (1.0 - wear);
-                    self.on[cell] = (running / left).min(1.0);
+                let mut scrapped = installed * wear + idle * scrap;
+                let mut left = installed - sold - scrapped;
+                if sells[cell] && left < dust {
+                    scrapped += left;
+                    left = 0.0;
+                } else {
+                    // What goes was idle, wear apart.
+                    self.on[cell] = (installed * on * (1.0 - wear) / left).min(1.0);
                 }
                 self.installed[cell] = left;
+                used += left * all_watts[cell];
                 self.moving[0][cell % self.vintages] += sold;
                 self.ledger.scrapped += scrapped;
             }
+            *used_mw = used / 1e6;
         }
+        used_mw
     }
 
     /// Power of everything installed in a region, MW, cooling included.
@@ -213,58 +307,100 @@ impl Fleet {
         self.installed[cells].iter().zip(watts).map(|(ths, watts)| ths * watts).sum::<f64>() / 1e6
     }
 
-    /// Brings waiting machines to free sites, the most efficient first; to where
-    /// `weight` and free sites are largest. `profits[region][vintage]`: whether it
-    /// would run there.
-    pub fn place(&mut self, world: &World, month: usize, weight: &[f64], profits: &[bool]) {
-        let mut free: Vec<f64> = (0..self.regions)
-            .map(|region| (self.capacity_mw[region] - self.installed_mw(world, region, month)).max(0.0))
-            .collect();
-        let mut pulls = vec![0.0; self.regions];
-        for &vintage in world.best_first() {
+    /// Brings waiting machines to free sites: each kind to where `weight` and free sites are
+    /// largest, and where more come than a region has sites for, those that bid more get
+    /// more of them. `profits[region][vintage]`: whether it would run there; `bids[vintage]`;
+    /// `used_mw`: power of all installed, by region.
+    pub fn place(
+        &mut self,
+        world: &World,
+        month: usize,
+        used_mw: &[f64],
+        weight: &[f64],
+        bids: &[f64],
+        profits: &[bool],
+    ) {
+        let free: Vec<f64> =
+            self.capacity_mw.iter().zip(used_mw).map(|(all, used)| (all - used).max(0.0)).collect();
+        // TH/s that a unit of pull draws.
+        let mut per_pull = vec![0.0; self.vintages];
+        for (vintage, per_pull) in per_pull.iter_mut().enumerate() {
             let waiting = self.waiting[vintage];
             if waiting <= 0.0 {
                 continue;
             }
-            let watts = |region: usize| world.watts_per_ths(region, vintage, month);
-            for (region, pull) in pulls.iter_mut().enumerate() {
-                let wanted = profits[region * self.vintages + vintage];
-                *pull = if wanted { weight[region] * free[region] } else { 0.0 };
-            }
-            let sum: f64 = pulls.iter().sum();
-            if sum <= 0.0 {
-                continue;
-            }
-            let mut placed = 0.0;
+            let (mut sum, mut earns) = (0.0, false);
             for region in 0..self.regions {
-                let ths = (waiting * pulls[region] / sum).min(free[region] * 1e6 / watts(region));
-                if ths > 0.0 {
-                    let cell = region * self.vintages + vintage;
-                    let running = self.installed[cell] * self.on[cell] + ths;
-                    self.installed[cell] += ths;
-                    self.on[cell] = running / self.installed[cell];
-                    free[region] -= ths * watts(region) / 1e6;
-                    placed += ths;
+                if profits[region * self.vintages + vintage] {
+                    earns = true;
+                    sum += weight[region] * free[region];
                 }
             }
-            self.waiting[vintage] = (waiting - placed).max(0.0);
+            if !earns {
+                let scrapped = waiting / world.parameters.idle_scrap_days;
+                self.waiting[vintage] -= scrapped;
+                self.ledger.scrapped += scrapped;
+            }
+            if sum > 0.0 {
+                *per_pull = waiting / sum;
+            }
+        }
+        for region in 0..self.regions {
+            let pull = weight[region] * free[region];
+            if pull <= 0.0 {
+                continue;
+            }
+            let cells = self.of(region);
+            let watts = &world.watts_in(month)[cells.clone()];
+            let wants = |vintage: usize| {
+                if profits[cells.start + vintage] { per_pull[vintage] * pull } else { 0.0 }
+            };
+            let bid: f64 = (0..self.vintages).map(|at| wants(at) * watts[at] * bids[at]).sum::<f64>() / 1e6;
+            for vintage in 0..self.vintages {
+                let ths = wants(vintage) * (free[region] * bids[vintage] / bid).min(1.0);
+                if ths > 0.0 {
+                    self.install(cells.start + vintage, ths);
+                    self.waiting[vintage] = (self.waiting[vintage] - ths).max(0.0);
+                }
+            }
         }
     }
 }
 
-/// Parts of the vintages on the first day: equal but for a tilt to the
-/// efficient ones, exp(-k x efficiency), with the k that gives the mean wanted.
+/// A day of two stages; gives what leaves the second.
+fn pass(stages: &mut [Vec<f64>; 2], cell: usize, step: f64) -> f64 {
+    let [first, second] = stages;
+    if first[cell] == 0.0 && second[cell] == 0.0 {
+        return 0.0;
+    }
+    let leaves = second[cell] * step;
+    let goes_on = first[cell] * step;
+    second[cell] += goes_on - leaves;
+    first[cell] -= goes_on;
+    leaves
+}
+
+/// Parts of the vintages on the first day: equal but for a tilt to the efficient ones,
+/// exp(-k x efficiency), with the k that gives the mean wanted; of the oldest no more than
+/// `initial_oldest_max`.
 fn mix(world: &World, efficiency_j_per_th: f64) -> Vec<f64> {
     let on_sale = |vintage: usize| world.vintages[vintage].available_from <= world.start;
+    let oldest = world.best_first()[world.vintages.len() - 1];
     let of = |tilt: f64| {
-        let weights: Vec<f64> = (0..world.vintages.len())
+        let mut weights: Vec<f64> = (0..world.vintages.len())
             .map(|vintage| {
                 let efficiency = world.vintages[vintage].efficiency_j_per_th;
                 if on_sale(vintage) { (-tilt * efficiency / 10.0).exp() } else { 0.0 }
             })
             .collect();
+        let others = weights.iter().sum::<f64>() - weights[oldest];
+        if others > 0.0 {
+            let most = world.parameters.initial_oldest_max;
+            weights[oldest] = weights[oldest].min(others * most / (1.0 - most));
+        }
         let sum: f64 = weights.iter().sum();
-        weights.into_iter().map(|weight| weight / sum).collect::<Vec<_>>()
+        let part = |weight: f64| if weight < DUST * sum { 0.0 } else { weight / sum };
+        weights.into_iter().map(part).collect::<Vec<_>>()
     };
     let mean = |mix: &[f64]| {
         mix.iter().zip(&world.vintages).map(|(part, vintage)| part * vintage.efficiency_j_per_th).sum::<f64>()

@@ -247,7 +247,8 @@ fn price(file: DataFile<'_>) -> Result<Vec<(Day, f64)>, DataError> {
     Ok(weeks)
 }
 
-fn events(file: DataFile<'_>) -> Result<Vec<PastEvent>, DataError> {
+/// Events, as `events.csv` and `events_more.csv` have them.
+pub(super) fn events(file: DataFile<'_>) -> Result<Vec<PastEvent>, DataError> {
     let table = Table::read(file, &["id", "start", "end", "region", "type"])?;
     table
         .rows()

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use super::day::Day;
+use super::history::PastEvent;
 use super::parameters::{Parameters, Provenance};
+use super::world::Stage;
 use crate::energy::{Atlas, Cooling, DataError, DataFile, RegionCode, Row, Status, Table};
 
 /// A generation of machines.
@@ -112,6 +114,23 @@ pub struct Build {
     pub mw_per_month: f64,
 }
 
+/// Machines that move with the seasons, every year while it is valid.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SeasonalMove {
+    /// Where they leave.
+    pub from: RegionCode,
+    /// Where they go.
+    pub to: RegionCode,
+    /// Month and day on which the first leave.
+    pub begins: (i8, i8),
+    /// Month and day on which the last leave.
+    pub ends: (i8, i8),
+    /// Of the machines there before, 0 to 1.
+    pub part: f64,
+    /// First and last day of the years in which they do.
+    pub valid: (Day, Day),
+}
+
 /// A region's year.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Seasons {
@@ -159,6 +178,12 @@ pub struct Inputs {
     pub provenance: Vec<Provenance>,
     /// What events do, by type.
     pub effects: BTreeMap<String, TypeEffect>,
+    /// What happened beside the events of the record.
+    pub events: Vec<PastEvent>,
+    /// When bans were carried out, by event and region.
+    pub stages: BTreeMap<(String, RegionCode), Vec<Stage>>,
+    /// Moves of a season.
+    pub moves: Vec<SeasonalMove>,
     /// Dated building of sites; `regions.csv` has the rest.
     pub builds: Vec<Build>,
     /// Shares of regions in percent, by month.
@@ -184,6 +209,9 @@ pub const FILES: &[DataFile<'static>] = &[
     data!("calibration.toml"),
     data!("vintages.csv"),
     data!("event_effects.csv"),
+    data!("events_more.csv"),
+    data!("event_stages.csv"),
+    data!("seasonal_moves.csv"),
     data!("builds.csv"),
     data!("shares.csv"),
     data!("climate.csv"),
@@ -215,6 +243,9 @@ impl Inputs {
             vintages: vintages(data!("vintages.csv"))?,
             provenance,
             effects: effects(data!("event_effects.csv"))?,
+            events: super::history::events(data!("events_more.csv"))?,
+            stages: stages(data!("event_stages.csv"))?,
+            moves: seasonal_moves(data!("seasonal_moves.csv"))?,
             builds: builds(data!("builds.csv"))?,
             shares: shares(data!("shares.csv"))?,
             seasons: seasons(data!("climate.csv"), data!("hydro_season.csv"))?,
@@ -282,6 +313,55 @@ fn effects(file: DataFile<'_>) -> Result<BTreeMap<String, TypeEffect>, DataError
                 recovery_days: row.number("recovery_days", 0.0..=3_650.0, "it is in days")?,
             };
             Ok((row.some_text("type")?.to_owned(), effect))
+        })
+        .collect()
+}
+
+fn stages(file: DataFile<'_>) -> Result<BTreeMap<(String, RegionCode), Vec<Stage>>, DataError> {
+    let table = Table::read(file, &["event", "region", "from", "to", "part", "status"])?;
+    let mut by_region: BTreeMap<(String, RegionCode), Vec<Stage>> = BTreeMap::new();
+    for row in table.rows() {
+        row.one_of("status", &Status::ALL)?;
+        let stage = Stage {
+            from: row.parse("from", DATE)?,
+            to: row.parse("to", DATE)?,
+            part: row.number("part", 0.0..=1.0, "it is a fraction, not percent")?,
+        };
+        if stage.to < stage.from {
+            return Err(row.wrong("to", "is before `from`; are the two exchanged?"));
+        }
+        let of = (row.some_text("event")?.to_owned(), row.parse("region", CODE)?);
+        let stages = by_region.entry(of).or_default();
+        stages.push(stage);
+        let sum: f64 = stages.iter().map(|stage| stage.part).sum();
+        if sum > 1.0 + 1e-9 {
+            return Err(row.wrong("part", &format!("brings the sum of its event and region to {sum:.3}")));
+        }
+    }
+    Ok(by_region)
+}
+
+fn seasonal_moves(file: DataFile<'_>) -> Result<Vec<SeasonalMove>, DataError> {
+    const COLUMNS: [&str; 8] = ["from", "to", "begins", "ends", "part", "valid_from", "valid_to", "status"];
+    let table = Table::read(file, &COLUMNS)?;
+    let month_day = |row: &Row<'_>, column: &str| {
+        let text = row.some_text(column)?;
+        let date = format!("2001-{text}").parse::<jiff::civil::Date>().ok();
+        let date = date.ok_or_else(|| row.wrong(column, "is no month and day such as 05-10"))?;
+        Ok((date.month(), date.day()))
+    };
+    table
+        .rows()
+        .map(|row| {
+            row.one_of("status", &Status::ALL)?;
+            Ok(SeasonalMove {
+                from: row.parse("from", CODE)?,
+                to: row.parse("to", CODE)?,
+                begins: month_day(&row, "begins")?,
+                ends: month_day(&row, "ends")?,
+                part: row.number("part", 0.0..=1.0, "it is a fraction, not percent")?,
+                valid: (row.parse("valid_from", DATE)?, row.parse("valid_to", DATE)?),
+            })
         })
         .collect()
 }

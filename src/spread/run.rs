@@ -136,6 +136,7 @@ fn bans(ready: &Ready, rng: &mut ChaCha8Rng) -> Vec<Event> {
                 end: None,
                 size,
                 recovery_days: 0.0,
+                stages: Vec::new(),
             });
         }
     }

@@ -277,19 +277,17 @@ impl Scenario {
         let days = (self.end - self.start) as usize + 1;
         let mut world = World::new(inputs, regions, parameters, Vec::new(), self.start, days);
         if self.known_events {
-            for past in history.events.iter().filter(|past| past.end.is_none_or(|end| end >= self.start)) {
+            for past in history
+                .events
+                .iter()
+                .chain(&inputs.events)
+                .filter(|past| past.end.is_none_or(|end| end >= self.start))
+            {
                 if let Some(kind) = inputs.effects.get(&past.kind) {
                     // What began before the first day has had its effect on the first shares.
                     if past.start >= self.start || kind.effect == Effect::Freeze {
-                        world.events.push(Event {
-                            id: past.id.clone(),
-                            effect: kind.effect,
-                            regions: World::meant(&world.places, &past.region),
-                            start: past.start,
-                            end: past.end,
-                            size: kind.size_with(&world.parameters),
-                            recovery_days: kind.recovery_days,
-                        });
+                        let of_past = Event::of_past(past, kind, inputs, &world.places, &world.parameters);
+                        world.events.extend(of_past);
                     }
                 }
             }
@@ -317,6 +315,7 @@ impl Scenario {
                 end: row.end,
                 size: row.size,
                 recovery_days: row.recovery_days,
+                stages: Vec::new(),
             });
         }
         Ok(Ready { scenario: self, world, shares, history: Arc::new(history) })

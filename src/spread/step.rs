@@ -3,12 +3,13 @@
 //!
 //! ```text
 //! hashprice [USD/TH/s/day]  pi = (S + F) P (1 - f) 1e12 x 86400 / (D x 2^32)
-//! cost [USD/TH/s/day]       c  = 0.024 e PUE (p + o)
+//! cost [USD/TH/s/day]       c  = 0.024 e PUE (p + a o)
 //! margin                    z  = pi / c - 1
 //! ```
 //!
 //! S, F subsidy and fees in BTC, P price in USD/BTC, f the pool's fee, D difficulty,
-//! e efficiency in J/TH, p power and o operation in USD/kWh. docs/model.md has all
+//! e efficiency in J/TH, p power and o operation in USD/kWh, of which a part a is saved by
+//! switching off. docs/model.md has all
 //! equations and a worked number for each.
 
 use rand::Rng;
@@ -28,8 +29,12 @@ const VACANT_ENOUGH: f64 = 0.15;
 /// Days of price that the orders under way at the beginning are made of.
 const HISTORY_DAYS: i32 = 1_000;
 
-/// Machines on sale for longer are no longer made.
-const MADE_FOR_DAYS: i32 = 640;
+/// Stages between order and delivery: a delay that varies by 1/sqrt(6) = 41 % of its mean,
+/// as orders that come after 6 to 12 months do.
+const ORDER_STAGES: usize = 6;
+
+/// What a machine leaves of its revenue where `rig_payback_days` and `reinvested` hold.
+const USUAL_MARGIN: f64 = 0.75;
 
 /// The world between two days.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,8 +49,14 @@ pub struct State {
     pub hashprice_memory: f64,
     /// Revenue of a TH/s and day, mean of a week, USD.
     pub hashprice_week: f64,
-    /// New machines ordered that are made, and that are under way: two stages, TH/s in a day.
-    pub orders_ths_per_day: [f64; 2],
+    /// Power of a TH/s and day, mean of those that ran on the day before, USD.
+    cost: f64,
+    /// Orders on their way through the stages, TH/s in a day; the last are due.
+    pub orders_ths_per_day: [f64; ORDER_STAGES],
+    /// Due, and not yet made: factories are the limit, TH/s.
+    pub backlog_ths: f64,
+    /// `[region]`: part of what is delivered that was bought there.
+    buyers: Vec<f64>,
     /// `[event]`: how much of a ban has been carried out, 0 to 1.
     banned: Vec<f64>,
 }
@@ -101,20 +112,24 @@ impl State {
             day: world.start,
             hashprice_memory: hashprice,
             hashprice_week: hashprice,
-            orders_ths_per_day: [0.0; 2],
+            cost: 0.0,
+            orders_ths_per_day: [0.0; ORDER_STAGES],
+            backlog_ths: 0.0,
+            buyers: Vec::new(),
             banned: Vec::new(),
             fleet,
             chain,
         };
         let today = state.first_day(world, price_usd);
         let hashrate_ths: f64 = today.hashrate_ths.iter().sum();
-        let cost = today.power_usd.iter().sum::<f64>() / hashrate_ths;
-        state.hashprice_memory = hashprice * price_before(HISTORY_DAYS) / price_usd;
-        // As if fleet and difficulty had been those of the first day.
+        state.cost = today.power_usd.iter().sum::<f64>() / hashrate_ths;
+        state.buyers = today.hashrate_ths.iter().map(|ths| ths / hashrate_ths).collect();
+        // As if fleet and difficulty had grown steadily until the first day.
+        let before = |back: i32| (-world.parameters.past_growth_per_year * f64::from(back) / 365.25).exp();
+        let earned = |back: i32| hashprice * price_before(back) / price_usd / before(back);
+        state.hashprice_memory = earned(HISTORY_DAYS);
         for back in (1..=HISTORY_DAYS).rev() {
-            let earned = hashprice * price_before(back) / price_usd;
-            let margin = (earned - cost).max(0.0) * hashrate_ths;
-            state.order(world, earned, margin);
+            state.order(world, world.start - back, earned(back), hashrate_ths * before(back));
         }
         state
     }
@@ -143,7 +158,7 @@ impl State {
         let price_usd = outside.price_usd * shocks.price_factor;
         let hashprice = hashprice(world, &self.chain, price_usd);
         self.hashprice_week += (hashprice - self.hashprice_week) / 7.0;
-        let rig_usd_per_ths = p.rig_payback_days * self.hashprice_memory;
+        let rig_usd_per_ths = self.rig_usd_per_ths(world);
 
         let mut today = Today {
             price_usd,
@@ -161,83 +176,113 @@ impl State {
         let mut sells = vec![false; regions * vintages];
         let mut weight = vec![0.0; regions];
         let capital_per_day = rig_usd_per_ths * (1.0 / p.capital_years + p.discount_per_year / 2.0) / 365.25;
-        let width = p.cost_spread * 5.0_f64.sqrt();
+        let width = 1.0 / (p.cost_spread * 5.0_f64.sqrt());
+        let switch = 1.0 / p.switch_days;
+        // USD that a kWh at one W per TH/s earns.
+        let earned = self.hashprice_week / KWH_PER_WATT_DAY;
+        // Staff and rent are paid whether a machine runs or not.
+        let saved = p.operation_usd_per_kwh * p.operation_avoidable;
         let all_watts = world.watts_in(month);
+        let best = world.best_on_sale(day);
         let (mut hour_ths, mut steady_ths) = ([0.0; 24], 0.0);
 
         for region in 0..regions {
             let place = &world.places[region];
-            let base = world.price(day, region) * shocks.power_factor[region] + shocks.surcharge[region];
-            let extra = base - world.price(day, region);
+            let quiet = world.price(day, region);
+            let base = quiet * shocks.power_factor[region] + shocks.surcharge[region];
+            let extra = base - quiet;
             let available =
                 place.available * (1.0 - shocks.outage[region]) * shocks.water(place.hydro_fraction, region);
-            let first = self.fleet.of(region).start;
-            for cell in self.fleet.of(region) {
-                let vintage = cell - first;
+            let hours = outside.hours.and_then(|hours| hours[region].as_ref());
+            let exposed = if place.spot.is_some() { p.spot_exposed } else { 1.0 };
+            let cells = self.fleet.of(region);
+            let installed = &self.fleet.installed[cells.clone()];
+            let on = &mut self.fleet.on[cells.clone()];
+            let watts = &all_watts[cells.clone()];
+            let (profits, sells) = (&mut profits[cells.clone()], &mut sells[cells]);
+            let mut sum = Sums::default();
+            for vintage in 0..vintages {
                 // Nobody has such machines here, and none are looking for a site.
-                if self.fleet.installed[cell] <= 0.0 && self.fleet.waiting[vintage] <= 0.0 {
+                if installed[vintage] <= 0.0 && self.fleet.waiting[vintage] <= 0.0 {
                     continue;
                 }
-                let watts = all_watts[cell];
+                let earns = earned / watts[vintage];
                 // Below which price of power the hour is worth running.
-                let strike = self.hashprice_week / (KWH_PER_WATT_DAY * watts) - p.operation_usd_per_kwh;
-                let hours = outside.hours.and_then(|hours| hours[region].as_ref());
-                let (uptime, power_price) = match (hours, &place.spot) {
-                    (Some(hours), _) => below(hours, strike - extra, extra),
-                    (None, Some((_, curve))) => {
-                        let (uptime, price) = curve.below(strike - extra);
-                        (uptime, price + extra)
-                    }
-                    (None, None) => (1.0, base),
+                let strike = earns - saved - extra;
+                let hourly = match (hours, &place.spot) {
+                    (Some(hours), _) => Some(below(hours, strike)),
+                    (None, Some((_, curve))) => Some(curve.below(strike)),
+                    (None, None) => None,
                 };
-                let cost = KWH_PER_WATT_DAY * watts * (power_price + p.operation_usd_per_kwh);
-                let margin = self.hashprice_week / cost - 1.0;
+                let (uptime, power_price) = match hourly {
+                    None => (1.0, base),
+                    // The others have a contract of one price and run through dear hours.
+                    Some((below, price)) => {
+                        let uptime = 1.0 - exposed * (1.0 - below);
+                        let paid = exposed * below * (price + extra) + (1.0 - exposed) * base;
+                        (uptime, if uptime > 0.0 { paid / uptime } else { price + extra })
+                    }
+                };
+                let margin = earns / (power_price + saved) - 1.0;
                 // Sites differ: so many would start, so many would go on.
-                let would_start = part_below((margin - p.on_threshold) / width);
-                let would_go_on = part_below((margin + p.off_threshold) / width);
-                let wanted = self.fleet.on[cell].clamp(would_start, would_go_on);
-                self.fleet.on[cell] += (wanted - self.fleet.on[cell]) / p.switch_days;
-                profits[cell] = margin > p.on_threshold && uptime > 0.5;
-                sells[cell] = margin < -p.off_threshold;
+                let would_start = part_below((margin - p.on_threshold) * width);
+                let would_go_on = part_below((margin + p.off_threshold) * width);
+                let wanted = on[vintage].clamp(would_start, would_go_on);
+                on[vintage] += (wanted - on[vintage]) * switch;
+                let all_cost = power_price + p.operation_usd_per_kwh;
+                profits[vintage] = earns > all_cost * (1.0 + p.on_threshold) && uptime > 0.5;
+                sells[vintage] = margin < -p.off_threshold;
 
                 let heat = if world.cooling(vintage) == 0 { place.heat[month] } else { 1.0 };
-                let up = self.fleet.installed[cell] * self.fleet.on[cell] * uptime * heat;
+                let up = installed[vintage] * on[vintage] * uptime * heat;
                 let runs = up * available;
-                let mw = runs * watts / 1e6;
-                today.hashrate_ths[region] += runs;
                 match hours {
                     Some(hours) if uptime > 0.0 => {
-                        let in_hour = runs / uptime;
+                        let all = runs / uptime;
+                        steady_ths += all * (1.0 - exposed);
                         for (sum, price) in hour_ths.iter_mut().zip(hours) {
-                            *sum += if *price < strike - extra { in_hour } else { 0.0 };
+                            *sum += if *price < strike { all * exposed } else { 0.0 };
                         }
                     }
                     _ => steady_ths += runs,
                 }
-                today.lost_ths[region] += up - runs;
-                today.power_mw[region] += mw;
-                today.machine_mw += runs * world.vintages[vintage].efficiency_j_per_th / 1e6;
-                today.power_usd[region] += mw * 24_000.0 * power_price;
-                today.capital_usd[region] += self.fleet.installed[cell] * capital_per_day;
+                let site_watts = runs * watts[vintage];
+                sum.runs += runs;
+                sum.up += up;
+                sum.watts += site_watts;
+                sum.machine_watts += runs * world.vintages[vintage].efficiency_j_per_th;
+                sum.paid += site_watts * power_price;
+                sum.installed += installed[vintage];
+                sum.installed_watts += installed[vintage] * watts[vintage];
             }
-            today.power_price[region] = match today.power_mw[region] {
-                0.0 => base,
-                mw => today.power_usd[region] / (mw * 24_000.0),
-            };
+            today.hashrate_ths[region] = sum.runs;
+            today.lost_ths[region] = sum.up - sum.runs;
+            today.power_mw[region] = sum.watts / 1e6;
+            today.machine_mw += sum.machine_watts / 1e6;
+            today.power_usd[region] = sum.paid * KWH_PER_WATT_DAY;
+            today.capital_usd[region] = sum.installed * capital_per_day;
+            today.power_price[region] = if sum.watts > 0.0 { sum.paid / sum.watts } else { base };
             // What a kilowatt leaves here, relative to what it earns, on the best machine.
-            let best = world.best_on_sale(day);
-            let watts = world.watts_per_ths(region, best, month);
-            let earns = self.hashprice_week / (KWH_PER_WATT_DAY * watts);
+            let earns = earned / world.watts_per_ths(region, best, month);
             let leaves =
                 ((earns - today.power_price[region] - p.operation_usd_per_kwh) / earns).clamp(-1.0, 1.0);
             let landed = leaves - shocks.duty[region] * rig_usd_per_ths / (self.hashprice_week * 1_460.0);
             weight[region] = if shocks.closed[region] { 0.0 } else { (p.preference * landed).exp() };
-            self.build(world, region, leaves, &shocks, month);
+            self.build(world, region, leaves, &shocks, sum.installed_watts / 1e6);
         }
-        self.buy(world, &today);
-        self.fleet.transport(world);
-        self.fleet.retire(world, &sells);
-        self.fleet.place(world, month, &weight, &profits);
+        self.buy(world, &today, &shocks.closing);
+        self.fleet.migrate(world, day, &shocks.closing);
+        self.fleet.transport(world, &shocks.closing);
+        let used_mw = self.fleet.retire(world, month, &sells);
+        // What a machine leaves of its revenue at the mean price of power.
+        let price = today.power_usd.iter().sum::<f64>() / today.power_mw.iter().sum::<f64>() / 24_000.0
+            + p.operation_usd_per_kwh;
+        let bids: Vec<f64> = world
+            .vintages
+            .iter()
+            .map(|vintage| (-p.preference * price * vintage.efficiency_j_per_th / earned).exp())
+            .collect();
+        self.fleet.place(world, month, &used_mw, &weight, &bids, &profits);
 
         let subsidy = subsidy_btc(self.chain.height);
         today.blocks = if outside.hours.is_some() {
@@ -267,59 +312,78 @@ impl State {
         }
     }
 
-    fn build(&mut self, world: &World, region: usize, leaves: f64, shocks: &Shocks, month: usize) {
+    fn build(&mut self, world: &World, region: usize, leaves: f64, shocks: &Shocks, used_mw: f64) {
         let p = &world.parameters;
         let capacity = self.fleet.capacity_mw[region];
-        let vacant = capacity - self.fleet.installed_mw(world, region, month);
+        let vacant = capacity - used_mw;
         if !shocks.frozen[region] && vacant < VACANT_ENOUGH * capacity.max(10.0) {
-            // Against a gross margin of one half.
-            let keen = (leaves.max(0.0) / 0.5).powf(p.build_profit_exponent).min(2.0);
-            self.fleet.capacity_mw[region] += world.build(self.day, region) * keen;
+            let build = world.build(self.day, region);
+            // Against a gross margin of one half; what is dated was built, whatever the margin.
+            let keen = if build.dated {
+                1.0
+            } else {
+                (leaves.max(0.0) / 0.5).powf(p.build_profit_exponent).min(2.0)
+            };
+            self.fleet.capacity_mw[region] += build.mw_per_day * keen;
         }
         let converted = shocks.ai_per_year[region] * p.convertible_to_ai / 365.25;
         if converted > 0.0 {
             self.fleet.capacity_mw[region] *= 1.0 - converted;
-            let vacant = self.fleet.capacity_mw[region] - self.fleet.installed_mw(world, region, month);
+            let vacant = self.fleet.capacity_mw[region] - used_mw;
             if vacant < 0.0 {
                 self.fleet.evict(region, -vacant / (self.fleet.capacity_mw[region] - vacant));
             }
         }
     }
 
-    /// A part of a day's profit buys machines at the price of the day; both stages move on.
-    fn order(&mut self, world: &World, hashprice: f64, profit_usd: f64) {
+    /// What a TH/s of new machines costs, USD: days of revenue, fewer as power leaves less of it.
+    fn rig_usd_per_ths(&self, world: &World) -> f64 {
         let p = &world.parameters;
-        self.hashprice_memory += (hashprice - self.hashprice_memory) / p.rig_price_memory_days;
-        let wanted = p.reinvested * profit_usd / (p.rig_payback_days * self.hashprice_memory);
-        let stage_days = p.delivery_days / 2.0;
-        let [made, under_way] = &mut self.orders_ths_per_day;
-        *under_way += (*made - *under_way) / stage_days;
-        *made += (wanted - *made) / stage_days;
+        let margin = (1.0 - self.cost / self.hashprice_memory).clamp(0.05, 1.0);
+        p.rig_payback_days * self.hashprice_memory * (margin / USUAL_MARGIN).powf(p.rig_margin_exponent)
     }
 
-    /// New machines for what was ordered; they wait for a site like the others.
-    fn buy(&mut self, world: &World, today: &Today) {
+    /// A part of what the network earned over power orders machines at the price of the day,
+    /// a larger one when margins are high. Who has ordered has paid: no order is cancelled.
+    /// Factories begin as many as they can; stages later they are delivered.
+    fn order(&mut self, world: &World, day: Day, hashprice: f64, hashrate_ths: f64) {
         let p = &world.parameters;
-        self.order(world, today.hashprice, profit(today).max(0.0));
-        let made: Vec<(usize, f64)> = world
-            .vintages
-            .iter()
-            .enumerate()
-            .filter(|(_, vintage)| (0..MADE_FOR_DAYS).contains(&(self.day - vintage.available_from)))
-            .map(|(at, vintage)| (at, vintage.efficiency_j_per_th.powi(-4)))
-            .collect();
-        let sum: f64 = made.iter().map(|(_, weight)| weight).sum();
-        if sum <= 0.0 {
-            return;
+        self.hashprice_memory += (hashprice - self.hashprice_memory) / p.rig_price_memory_days;
+        let profit = (hashprice - self.cost).max(0.0);
+        let keen = (profit / hashprice / USUAL_MARGIN).powf(p.capital_exponent);
+        self.backlog_ths += p.reinvested * keen * profit * hashrate_ths / self.rig_usd_per_ths(world);
+        let (made, efficiency) = world.made(day);
+        let most = world.factory_mw_per_day(day) * 1e6 / efficiency;
+        let begun = if made.is_empty() { 0.0 } else { self.backlog_ths.min(most) };
+        self.backlog_ths -= begun;
+        let step = (ORDER_STAGES as f64 / p.delivery_days).min(1.0);
+        for stage in (1..ORDER_STAGES).rev() {
+            self.orders_ths_per_day[stage] +=
+                (self.orders_ths_per_day[stage - 1] - self.orders_ths_per_day[stage]) * step;
         }
-        let efficiency: f64 =
-            made.iter().map(|(at, weight)| weight / sum * world.vintages[*at].efficiency_j_per_th).sum();
-        let most = p.delivered_mw_per_month_max * 1e6 / 30.44 / efficiency;
-        let delivered = self.orders_ths_per_day[1].min(most);
-        for (at, weight) in made {
-            self.fleet.waiting[at] += delivered * weight / sum;
+        self.orders_ths_per_day[0] += (begun - self.orders_ths_per_day[0]) * step;
+    }
+
+    /// New machines for what was ordered; they wait for a site like the others. Those of
+    /// buyers whose region is `closing` have to be moved first.
+    fn buy(&mut self, world: &World, today: &Today, closing: &[bool]) {
+        let hashrate_ths: f64 = today.hashrate_ths.iter().sum();
+        if hashrate_ths > 0.0 {
+            self.cost = today.power_usd.iter().sum::<f64>() / hashrate_ths;
+        }
+        self.order(world, self.day, today.hashprice, hashrate_ths);
+        let (made, _) = world.made(self.day);
+        let delivered = self.orders_ths_per_day[ORDER_STAGES - 1];
+        let closed: f64 =
+            self.buyers.iter().zip(closing).filter(|(_, closing)| **closing).map(|(part, _)| part).sum();
+        for (at, part) in made {
+            self.fleet.waiting[at] += delivered * part * (1.0 - closed);
+            self.fleet.moving[0][at] += delivered * part * closed;
         }
         self.fleet.ledger.delivered += delivered;
+        for (part, ths) in self.buyers.iter_mut().zip(&today.hashrate_ths) {
+            *part += (ths / hashrate_ths.max(1.0) - *part) / world.parameters.delivery_days;
+        }
     }
 }
 
@@ -331,12 +395,6 @@ pub fn hashprice(world: &World, chain: &Chain, price_usd: f64) -> f64 {
     per_block * 1e12 * 86_400.0 / (chain.difficulty * HASHES)
 }
 
-/// What is left of a day's revenue after power and operation, USD.
-fn profit(today: &Today) -> f64 {
-    let hashrate: f64 = today.hashrate_ths.iter().sum();
-    today.hashprice * hashrate - today.power_usd.iter().sum::<f64>()
-}
-
 /// Part of sites whose cost lies below the mean by no more than `x` half widths:
 /// the distribution 3/4 (1 - x^2), which has a standard deviation of 1/sqrt(5).
 fn part_below(x: f64) -> f64 {
@@ -344,8 +402,8 @@ fn part_below(x: f64) -> f64 {
     0.5 + x * (0.75 - 0.25 * x * x)
 }
 
-/// Part of the hours whose price is below `strike`, and their mean price and `extra`.
-fn below(hours: &[f64; 24], strike: f64, extra: f64) -> (f64, f64) {
+/// Part of the hours whose price is below `strike`, and their mean price; the lowest if none is.
+fn below(hours: &[f64; 24], strike: f64) -> (f64, f64) {
     let (mut count, mut sum) = (0.0, 0.0);
     for price in hours {
         let runs = if *price < strike { 1.0 } else { 0.0 };
@@ -353,10 +411,29 @@ fn below(hours: &[f64; 24], strike: f64, extra: f64) -> (f64, f64) {
         sum += runs * price;
     }
     if count == 0.0 {
-        (0.0, hours.iter().copied().fold(f64::INFINITY, f64::min) + extra)
+        (0.0, hours.iter().copied().fold(f64::INFINITY, f64::min))
     } else {
-        (count / 24.0, sum / count + extra)
+        (count / 24.0, sum / count)
     }
+}
+
+/// What the cells of a region come to on a day.
+#[derive(Default)]
+struct Sums {
+    /// TH/s that run.
+    runs: f64,
+    /// TH/s that would run without outages.
+    up: f64,
+    /// W of what runs, cooling included.
+    watts: f64,
+    /// W of what runs, machines alone.
+    machine_watts: f64,
+    /// W times USD/kWh.
+    paid: f64,
+    /// TH/s.
+    installed: f64,
+    /// W if all ran, cooling included.
+    installed_watts: f64,
 }
 
 /// What events do to each region on a day.
@@ -370,6 +447,8 @@ struct Shocks {
     ai_per_year: Vec<f64>,
     frozen: Vec<bool>,
     closed: Vec<bool>,
+    /// Where a ban is being carried out.
+    closing: Vec<bool>,
 }
 
 impl Shocks {
@@ -384,10 +463,11 @@ impl Shocks {
             ai_per_year: vec![0.0; regions],
             frozen: vec![false; regions],
             closed: vec![false; regions],
+            closing: vec![false; regions],
         };
         for event in events {
             let size = event.strength(day);
-            if size == 0.0 {
+            if size == 0.0 && !event.announced(day) {
                 continue;
             }
             if event.effect == Effect::Price {
@@ -407,6 +487,7 @@ impl Shocks {
                     Effect::Ban => {
                         shocks.frozen[region] = true;
                         shocks.closed[region] |= event.size >= 0.9;
+                        shocks.closing[region] |= size > 0.0;
                     }
                     Effect::Price | Effect::None => {}
                 }

@@ -42,6 +42,7 @@ fn event(effect: u8, region: usize, start: i32, days: i32, size: f64) -> Event {
         end: (days > 0).then_some(start + days),
         size,
         recovery_days: f64::from(days / 3),
+        stages: Vec::new(),
     }
 }
 
@@ -159,7 +160,7 @@ fn bad_scenarios_say_where_and_what_to_try() {
     set("price.usd=-1", "price.usd = -1 is outside");
     set("titel=1", "unknown field `titel`");
     set("reinvested", "write KEY=VALUE");
-    set("world.shares=\"1999-01\"", "data/shares.csv has 2021-04");
+    set("world.shares=\"1999-01\"", "data/shares.csv has 2020-04, 2021-04");
 
     let lines = TEXT.lines().count();
     let file = |more: &str, line: usize, wanted: &str| {
@@ -177,4 +178,115 @@ fn bad_scenarios_say_where_and_what_to_try() {
     file(&format!("{event}regions = [\"Utopia\"]\nsize = 1\n"), 5, "no region is called `Utopia`");
     file("[region.ET]\nprice_mid = \"dear\"\n", 2, "invalid type");
     file("[region.ET\n", 1, "");
+}
+
+/// Machines follow the rain to Sichuan and back; none is lost, and part of them is under way.
+#[test]
+fn machines_follow_the_rain_and_come_back() {
+    let ready = ready(&["start=\"2020-04-20\"", "end=\"2020-12-31\"", "world.shares=\"2020-04\""]);
+    let world = &ready.world;
+    let at = |code: &str| world.places.iter().position(|place| place.region.code.as_str() == code).unwrap();
+    let (xinjiang, sichuan) = (at("CN-XJ"), at("CN-SC"));
+    let mut fleet = Fleet::new(world, 1e8, &ready.shares, 66.0);
+    let part = |fleet: &Fleet, region| fleet.installed[fleet.of(region)].iter().sum::<f64>() / 1e8;
+    let open = vec![false; world.places.len()];
+    let mut found = Vec::new();
+    for since in 0..world.days {
+        let day = world.start + since as i32;
+        fleet.migrate(world, day, &open);
+        fleet.transport(world, &open);
+        assert!(fleet.imbalance_ths().abs() < 1e-6, "{day}");
+        if ["2020-04-30", "2020-05-31", "2020-08-31", "2020-12-31"].contains(&day.to_string().as_str()) {
+            let under_way = fleet.in_transit_ths() / 1e8;
+            found.push(
+                [part(&fleet, xinjiang), part(&fleet, sichuan), under_way].map(|of| (of * 1e3).round()),
+            );
+        }
+    }
+    // 63 % of 500 leave in May, 62 % of 466 in autumn; in thousandths of the network.
+    assert_eq!(found, [[500.0, 151.0, 0.0], [185.0, 329.0, 137.0], [185.0, 466.0, 0.0], [473.0, 177.0, 1.0]]);
+}
+
+/// The ban of 2021 is carried out on the days of its provinces.
+#[test]
+fn a_ban_follows_its_stages() {
+    let inputs = Inputs::embedded();
+    let ready = ready(&["start=\"2021-01-01\"", "end=\"2021-12-31\"", "world.shares=\"2021-04\""]);
+    let places = &ready.world.places;
+    let past = ready.history.events.iter().find(|past| past.id == "china_ban").unwrap();
+    let events = Event::of_past(past, &inputs.effects["ban"], inputs, places, &inputs.parameters);
+    assert_eq!(events.len(), 2);
+    let check = |code: &str, date: &str, wanted: f64| {
+        let of = |event: &&Event| places[event.regions[0]].region.code.as_str() == code;
+        let strength = events.iter().find(of).unwrap().strength(date.parse().unwrap());
+        assert!((strength - wanted).abs() < 1e-3, "{code} {date}: {strength}");
+    };
+    check("CN-XJ", "2021-04-30", 0.0);
+    check("CN-XJ", "2021-05-25", 0.184);
+    check("CN-XJ", "2021-06-08", 0.184);
+    check("CN-XJ", "2021-06-20", 1.0);
+    check("CN-SC", "2021-06-11", 0.0);
+    check("CN-SC", "2021-06-20", 0.811);
+    check("CN-SC", "2021-08-01", 1.0);
+}
+
+/// Who is taken off by a measurement waits, and is the first to come back.
+#[test]
+fn following_a_measurement_forgets_no_machine() {
+    let ready = ready(&[]);
+    let world = &ready.world;
+    let mut fleet = Fleet::new(world, 1e8, &ready.shares, 18.0);
+    fleet.adjust(world, 0, 0.9);
+    assert!((fleet.installed_ths() - 0.9e8).abs() < 1.0 && (fleet.in_transit_ths() - 0.1e8).abs() < 1.0);
+    fleet.adjust(world, 0, 1.0 / 0.9);
+    assert!((fleet.installed_ths() - 1e8).abs() < 1.0 && fleet.in_transit_ths() < 1.0);
+    assert!(fleet.ledger.adjusted.abs() < 1.0);
+    fleet.adjust(world, 0, 1.1);
+    assert!((fleet.ledger.adjusted - 0.1e8).abs() < 1.0 && fleet.imbalance_ths().abs() < 1.0);
+}
+
+/// Factories begin no more than they can; what they cannot stays owed, and nothing is lost.
+#[test]
+fn factories_are_the_limit_of_what_is_delivered() {
+    let check = |mw_per_month: f64| {
+        let ready = ready(&[&format!("parameters.delivered_mw_per_month_max={mw_per_month}")]);
+        let record = run(&ready, 1, 0);
+        record.world_series("delivered_ehs").last().unwrap().1
+    };
+    let (few, more) = (check(200.0), check(400.0));
+    assert!((more / few - 2.0).abs() < 0.05, "{few} {more}");
+    // 31 to 37 days short of what 200 MW a month are at the mean of the machines made.
+    let world = ready(&[]).world;
+    let (made, efficiency) = world.made(world.start);
+    assert!((made.iter().map(|(_, part)| part).sum::<f64>() - 1.0).abs() < 1e-12);
+    assert!((9.5..14.0).contains(&efficiency), "{efficiency}");
+    // Before anything new came out, the latest was still made.
+    assert_eq!(world.made("2019-01-01".parse().unwrap()).0, [(0, 1.0)]);
+}
+
+/// Where sites are short, kinds share them by what a kilowatt leaves with them.
+#[test]
+fn short_sites_are_shared_by_bid() {
+    let ready = ready(&[]);
+    let world = &ready.world;
+    let mut fleet = Fleet::new(world, 1e8, &ready.shares, 18.0);
+    let (good, bad) = (world.best_first()[5], world.best_first()[15]);
+    fleet.waiting[good] = 1e8;
+    fleet.waiting[bad] = 1e8;
+    let before = fleet.installed.clone();
+    let used: Vec<f64> = (0..world.places.len()).map(|at| fleet.installed_mw(world, at, 0)).collect();
+    let mut bids = vec![0.0; world.vintages.len()];
+    (bids[good], bids[bad]) = (3.0, 1.0);
+    let (everywhere, earns) = (vec![1.0; used.len()], vec![true; before.len()]);
+    fleet.place(world, 0, &used, &everywhere, &bids, &earns);
+    let came = |vintage: usize| -> f64 {
+        (0..used.len())
+            .map(|at| fleet.of(at).start + vintage)
+            .map(|cell| fleet.installed[cell] - before[cell])
+            .sum()
+    };
+    assert!((came(good) / came(bad) - 3.0).abs() < 1e-9, "{} {}", came(good), came(bad));
+    let full =
+        (0..used.len()).all(|at| fleet.installed_mw(world, at, 0) <= fleet.capacity_mw[at] * (1.0 + 1e-9));
+    assert!(full && fleet.waiting[good] > 0.0);
 }

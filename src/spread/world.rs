@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::day::Day;
-use super::inputs::{Effect, Inputs, SpotZone, Vintage};
+use super::history::PastEvent;
+use super::inputs::{Effect, Inputs, SpotZone, TypeEffect, Vintage};
 use super::parameters::Parameters;
 use super::spot::SpotCurve;
 use crate::energy::{Cooling, LocalHour, PriceBasis, Region, RegionCode};
@@ -14,8 +15,11 @@ const RAMP_DAYS_MAX: i32 = 120;
 /// How long a ban takes that names no end: as China's did.
 const RAMP_DAYS: i32 = 42;
 
-/// The middle prices of `regions.csv` are of 2026.
-const MIDDLE_PRICES_OF: Day = Day(20_454);
+/// The middle prices and build rates of `regions.csv` are of 2026.
+const REGIONS_OF: Day = Day(20_454);
+
+/// Machines on sale for longer are no longer made.
+const MADE_FOR_DAYS: i32 = 640;
 
 /// Something that happens in some regions between two days.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,12 +38,74 @@ pub struct Event {
     pub size: f64,
     /// Days from the end until all is as before.
     pub recovery_days: f64,
+    /// When a ban was carried out, where that is known; else it is a line.
+    pub stages: Vec<Stage>,
+}
+
+/// A part of a ban that is carried out between two days.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Stage {
+    /// First day.
+    pub from: Day,
+    /// Last day.
+    pub to: Day,
+    /// Of the machines that were there before the ban, 0 to 1.
+    pub part: f64,
+}
+
+impl Stage {
+    fn done(&self, day: Day) -> f64 {
+        self.part * (f64::from(day - self.from + 1) / f64::from(self.to - self.from + 1)).clamp(0.0, 1.0)
+    }
 }
 
 impl Event {
+    /// What the record tells of an event: one of it, or one for each region whose
+    /// stages are known.
+    #[must_use]
+    pub fn of_past(
+        past: &PastEvent,
+        kind: &TypeEffect,
+        inputs: &Inputs,
+        places: &[Place],
+        parameters: &Parameters,
+    ) -> Vec<Self> {
+        let of = |regions: Vec<usize>, stages: Vec<Stage>| Self {
+            id: past.id.clone(),
+            effect: kind.effect,
+            regions,
+            start: past.start,
+            end: past.end,
+            size: kind.size_with(parameters),
+            recovery_days: kind.recovery_days,
+            stages,
+        };
+        let meant = World::meant(places, &past.region);
+        let (staged, others): (Vec<usize>, Vec<usize>) = meant
+            .into_iter()
+            .partition(|&at| inputs.stages.contains_key(&(past.id.clone(), places[at].region.code)));
+        let mut events: Vec<Self> = staged
+            .into_iter()
+            .map(|at| of(vec![at], inputs.stages[&(past.id.clone(), places[at].region.code)].clone()))
+            .collect();
+        if events.is_empty() || !others.is_empty() {
+            events.push(of(others, Vec::new()));
+        }
+        events
+    }
+
+    /// Whether a ban is known of: nobody builds or brings machines any more.
+    #[must_use]
+    pub fn announced(&self, day: Day) -> bool {
+        self.effect == Effect::Ban && !self.stages.is_empty() && day >= self.start
+    }
+
     /// How much of the event there is on a day, from 0 to its size.
     #[must_use]
     pub fn strength(&self, day: Day) -> f64 {
+        if !self.stages.is_empty() {
+            return self.size * self.stages.iter().map(|stage| stage.done(day)).sum::<f64>().min(1.0);
+        }
         if day < self.start {
             return 0.0;
         }
@@ -88,11 +154,54 @@ pub struct Place {
 }
 
 impl Place {
+    /// Part of hydro in the power of a month: its output follows the water, that of other
+    /// sources stays.
+    #[must_use]
+    pub fn hydro_in(&self, month: usize) -> f64 {
+        let hydro = self.hydro_fraction * self.hydro_ratio[month];
+        hydro / (hydro + 1.0 - self.hydro_fraction).max(1e-9)
+    }
+
     /// What a delivered kWh costs more than the market's, USD: so that a mean hour
     /// costs the region's middle price.
     #[must_use]
     pub fn spot_adder(&self) -> f64 {
         self.spot.as_ref().map_or(0.0, |(_, curve)| curve.adder())
+    }
+}
+
+/// Sites that a region can build on a day.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DayBuild {
+    /// MW.
+    pub mw_per_day: f64,
+    /// Whether it is what was built, rather than what can be.
+    pub dated: bool,
+}
+
+/// Machines that follow the seasons from one region to another.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Move {
+    /// Index of the region that they leave.
+    pub from: usize,
+    /// Index of the region that they go to.
+    pub to: usize,
+    /// First and last day of leaving.
+    pub days: (Day, Day),
+    /// Of the machines there before, 0 to 1.
+    pub part: f64,
+}
+
+impl Move {
+    /// Part of the machines still there that leaves on a day.
+    #[must_use]
+    pub fn leaving(&self, day: Day) -> f64 {
+        let (first, last) = self.days;
+        if day < first || day > last {
+            return 0.0;
+        }
+        let a_day = self.part / f64::from(last - first + 1);
+        a_day / (1.0 - a_day * f64::from(day - first))
     }
 }
 
@@ -113,8 +222,10 @@ pub struct World {
     pub days: usize,
     /// `[day][region]`: mean USD/kWh of the day before shocks.
     price_usd_per_kwh: Vec<f64>,
-    /// `[day][region]`: MW of sites that can be built in the day.
-    build_mw_per_day: Vec<f64>,
+    /// `[day][region]`: sites that can be built in the day.
+    builds: Vec<DayBuild>,
+    /// Moves of a season.
+    pub moves: Vec<Move>,
     /// Vintages by efficiency, the best first.
     best_first: Vec<usize>,
     /// `[month][region][vintage]`: W of a TH/s, cooling included.
@@ -147,7 +258,8 @@ impl World {
             start,
             days,
             price_usd_per_kwh: Vec::with_capacity(days * places.len()),
-            build_mw_per_day: Vec::with_capacity(days * places.len()),
+            builds: Vec::with_capacity(days * places.len()),
+            moves: Vec::new(),
             places,
         };
         for month in 0..12 {
@@ -163,9 +275,10 @@ impl World {
                 world
                     .price_usd_per_kwh
                     .push(tariff_on(&place.region, day) * hydro_price(place, day, &world.parameters));
-                world.build_mw_per_day.push(build_on(inputs, &place.region, day) / 30.44);
+                world.builds.push(build_on(inputs, &place.region, day, &world.parameters));
             }
         }
+        world.moves = moves(inputs, &world);
         world
     }
 
@@ -207,16 +320,41 @@ impl World {
         self.best_first.iter().find(on_sale).copied().unwrap_or(0)
     }
 
+    /// What factories make on a day: vintages with their part, and their mean J/TH. The
+    /// latest, if none is new.
+    #[must_use]
+    pub fn made(&self, day: Day) -> (Vec<(usize, f64)>, f64) {
+        let out = |at: &usize| self.vintages[*at].available_from <= day;
+        let came = |at: usize| self.vintages[at].available_from;
+        let latest = (0..self.vintages.len()).filter(out).map(came).max();
+        let oldest = latest.map_or(day, |latest| latest.min(day - MADE_FOR_DAYS));
+        let weight = |at: usize| self.vintages[at].efficiency_j_per_th.powi(-4);
+        let mut made: Vec<(usize, f64)> = (0..self.vintages.len())
+            .filter(|at| out(at) && came(*at) >= oldest)
+            .map(|at| (at, weight(at)))
+            .collect();
+        let sum: f64 = made.iter().map(|(_, weight)| weight).sum();
+        made.iter_mut().for_each(|(_, weight)| *weight /= sum);
+        let efficiency = made.iter().map(|(at, part)| part * self.vintages[*at].efficiency_j_per_th).sum();
+        (made, efficiency)
+    }
+
+    /// MW of machines that factories can begin in a day.
+    #[must_use]
+    pub fn factory_mw_per_day(&self, day: Day) -> f64 {
+        self.parameters.delivered_mw_per_month_max / 30.44 * trade_on(day, &self.parameters)
+    }
+
     /// Mean USD/kWh of a day and a region, before shocks.
     #[must_use]
     pub fn price(&self, day: Day, region: usize) -> f64 {
         self.price_usd_per_kwh[self.at(day, region)]
     }
 
-    /// MW of sites that a region can build on a day.
+    /// Sites that a region can build on a day.
     #[must_use]
-    pub fn build(&self, day: Day, region: usize) -> f64 {
-        self.build_mw_per_day[self.at(day, region)]
+    pub fn build(&self, day: Day, region: usize) -> DayBuild {
+        self.builds[self.at(day, region)]
     }
 
     fn at(&self, day: Day, region: usize) -> usize {
@@ -282,7 +420,7 @@ fn tariff_on(region: &Region, day: Day) -> f64 {
         .iter()
         .any(|tariff| tariff.role == crate::energy::Role::Charged && tariff.valid_to.is_none());
     let day = match last {
-        Some(last) if !open && last >= MIDDLE_PRICES_OF => day.min(last),
+        Some(last) if !open && last >= REGIONS_OF => day.min(last),
         _ => day,
     };
     let of = |hour| region.price_in(LocalHour { day: i64::from(day.0), hour });
@@ -300,12 +438,40 @@ fn hydro_price(place: &Place, day: Day, parameters: &Parameters) -> f64 {
     1.0 - place.hydro_fraction + place.hydro_fraction * ratio.powf(-parameters.hydro_price_exponent)
 }
 
-fn build_on(inputs: &Inputs, region: &Region, day: Day) -> f64 {
-    inputs
+fn build_on(inputs: &Inputs, region: &Region, day: Day, parameters: &Parameters) -> DayBuild {
+    let dated = inputs
         .builds
         .iter()
-        .find(|build| build.region == region.code && build.from <= day && day <= build.to)
-        .map_or(region.build_power_per_month.0 / 1e6, |build| build.mw_per_month)
+        .find(|build| build.region == region.code && build.from <= day && day <= build.to);
+    let mw_per_month = match dated {
+        Some(build) => build.mw_per_month,
+        None => region.build_power_per_month.0 / 1e6 * trade_on(day, parameters),
+    };
+    DayBuild { mw_per_day: mw_per_month / 30.44, dated: dated.is_some() }
+}
+
+/// Size of the trade over that on the date of `regions.csv`: it was smaller before.
+fn trade_on(day: Day, parameters: &Parameters) -> f64 {
+    let years = f64::from((REGIONS_OF - day).max(0)) / 365.25;
+    (-parameters.build_growth_per_year * years).exp()
+}
+
+/// The moves of each year that the world's days touch.
+fn moves(inputs: &Inputs, world: &World) -> Vec<Move> {
+    let (first, last) = (world.start, world.start + world.days as i32);
+    let mut moves = Vec::new();
+    for row in &inputs.moves {
+        let (Some(from), Some(to)) = (world.index(row.from), world.index(row.to)) else { continue };
+        for year in first.date().year()..=last.date().year() {
+            let on = |(month, day): (i8, i8)| jiff::civil::Date::new(year, month, day).map(Day::of);
+            // A 29th of February is not in the table.
+            let (Ok(begin), Ok(end)) = (on(row.begins), on(row.ends)) else { continue };
+            if row.valid.0 <= begin && end <= row.valid.1 {
+                moves.push(Move { from, to, days: (begin, end), part: row.part });
+            }
+        }
+    }
+    moves
 }
 
 /// Which PUE of a [`Place`] a machine has.

@@ -230,8 +230,9 @@ impl Scoring<'_> {
                 number(given, Some(model), baseline, basis)
             }
             Metric::HydroSwing => {
-                let swing = self.hydro_swing();
-                let basis = "shares of the first table, weather of a mean year".to_owned();
+                let swing = self.hydro_swing(from);
+                let basis =
+                    "shares of the nearest table, the season's moves, weather of a mean year".to_owned();
                 number(given, Some(swing), given.map(|given| -given), basis)
             }
             Metric::ShareError => self.share_error(from, to),
@@ -424,20 +425,8 @@ impl Scoring<'_> {
     }
 
     /// Highest less lowest monthly part of hydro in the network's power, percentage points.
-    fn hydro_swing(&self) -> f64 {
-        let Some(first) = self.replay.days.first() else { return 0.0 };
-        let sum: f64 = first.today.power_mw.iter().sum();
-        let months: Vec<f64> = (0..12)
-            .map(|month| {
-                self.replay
-                    .world
-                    .places
-                    .iter()
-                    .zip(&first.today.power_mw)
-                    .map(|(place, mw)| mw / sum * (place.hydro_fraction * place.hydro_ratio[month]).min(1.0))
-                    .sum::<f64>()
-            })
-            .collect();
+    fn hydro_swing(&self, start: Day) -> f64 {
+        let months = self.replay.hydro_by_month(start);
         let highest = months.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let lowest = months.iter().copied().fold(f64::INFINITY, f64::min);
         (highest - lowest) * 100.0

@@ -19,7 +19,7 @@ mod forecast;
 mod metric;
 mod replay;
 
-pub use calibrate::{FITTED, calibrate};
+pub use calibrate::{Fit, Fitted, calibrate};
 pub use card::{Card, CardError, Row, Value, card};
 pub use forecast::{Horizon, forecast};
 pub use replay::{Free, Known, Replay};

@@ -46,6 +46,7 @@ pub struct Free {
 
 /// The model as it followed the record.
 pub struct Replay<'a> {
+    inputs: &'a Inputs,
     history: &'a History,
     /// The world that it is a replay of.
     pub world: World,
@@ -63,39 +64,38 @@ impl<'a> Replay<'a> {
     /// # Panics
     /// The record has fewer than three days: [`History::read`] and the caller see to that.
     #[must_use]
-    pub fn new(inputs: &Inputs, history: &'a History, parameters: &Parameters) -> Self {
+    pub fn new(inputs: &'a Inputs, history: &'a History, parameters: &Parameters) -> Self {
         let start = history.network[1].day;
         let days = history.network.len() - 1;
         let regions: Vec<_> = inputs.atlas.regions().cloned().collect();
         let mut world =
             World::new(inputs, regions, parameters.clone(), Vec::new(), start, days + BEYOND_DAYS);
         let mut unknown_types = Vec::new();
-        for past in &history.events {
+        for past in history.events.iter().chain(&inputs.events) {
             let Some(kind) = inputs.effects.get(&past.kind) else {
                 unknown_types.push(past.kind.clone());
                 continue;
             };
-            let event = Event {
-                id: past.id.clone(),
-                effect: kind.effect,
-                regions: World::meant(&world.places, &past.region),
-                start: past.start,
-                end: past.end,
-                size: kind.size_with(parameters),
-                recovery_days: kind.recovery_days,
-            };
-            world.events.push(event);
+            let of_past = Event::of_past(past, kind, inputs, &world.places, parameters);
+            world.events.extend(of_past);
         }
         let (shares, shares_of) = shares_at(inputs, &world, start);
         let first = &history.network[1..NUDGE_DAYS + 1];
         let hashrate_ths =
             first.iter().map(|day| day.hashrate_1d_ehs).sum::<f64>() / first.len() as f64 * 1e6;
-        let fleet = Fleet::new(&world, hashrate_ths, &shares, parameters.initial_efficiency_j_per_th);
+        let mut fleet = Fleet::new(&world, hashrate_ths, &shares, parameters.initial_efficiency_j_per_th);
+        fleet.store(&world, parameters.initial_idle);
         let mut state = State::new(&world, fleet, observed_chain(history, start), |back| {
             history.price_on(start - back, start)
         });
-        let mut replay =
-            Self { history, world, states: Vec::with_capacity(days), days: Vec::new(), unknown_types };
+        let mut replay = Self {
+            inputs,
+            history,
+            world,
+            states: Vec::with_capacity(days),
+            days: Vec::new(),
+            unknown_types,
+        };
         let mut recent: Vec<f64> = Vec::new();
         for at in 0..days {
             let day = start + at as i32;
@@ -110,7 +110,7 @@ impl<'a> Replay<'a> {
             let observed: f64 =
                 history.network[last + 1 - length..=last].iter().map(|day| day.hashrate_1d_ehs).sum();
             let factor = (observed / model).powf(1.0 / NUDGE_DAYS as f64);
-            state.fleet.adjust(factor);
+            state.fleet.adjust(&replay.world, day.month(), factor);
             if shares_of.is_some_and(|date| date == day) {
                 // The table is the mean of its month, outages in it included.
                 let of_month = replay.days.iter().rev().take(day.date().day() as usize);
@@ -131,6 +131,34 @@ impl<'a> Replay<'a> {
             }
         }
         replay
+    }
+
+    /// Part of hydro in the network's power in each month of the year from `start` on, with
+    /// the shares of the nearest table, the weather of a mean year and the season's moves;
+    /// all machines run.
+    #[must_use]
+    pub fn hydro_by_month(&self, start: Day) -> [f64; 12] {
+        const DAYS: usize = 365;
+        let regions: Vec<_> = self.world.places.iter().map(|place| place.region.clone()).collect();
+        let parameters = self.world.parameters.clone();
+        let efficiency = parameters.initial_efficiency_j_per_th;
+        let world = World::new(self.inputs, regions, parameters, Vec::new(), start, DAYS);
+        let (shares, _) = shares_at(self.inputs, &world, start);
+        let mut fleet = Fleet::new(&world, 1e8, &shares, efficiency);
+        let open = vec![false; shares.len()];
+        let (mut hydro, mut all) = ([0.0; 12], [0.0; 12]);
+        for since in 0..DAYS {
+            let day = start + since as i32;
+            let month = day.month();
+            fleet.migrate(&world, day, &open);
+            fleet.transport(&world, &open);
+            for (region, place) in world.places.iter().enumerate() {
+                let mw = fleet.installed_mw(&world, region, month);
+                hydro[month] += mw * place.hydro_in(month);
+                all[month] += mw;
+            }
+        }
+        std::array::from_fn(|month| hydro[month] / all[month])
     }
 
     fn pass(&self, state: &mut State, price: f64) -> Free {
@@ -187,15 +215,22 @@ impl<'a> Replay<'a> {
                 event.regions.clear();
             }
         }
-        Self { history: self.history, world, states: Vec::new(), days: Vec::new(), unknown_types: Vec::new() }
+        Self {
+            inputs: self.inputs,
+            history: self.history,
+            world,
+            states: Vec::new(),
+            days: Vec::new(),
+            unknown_types: Vec::new(),
+        }
     }
 }
 
-/// Shares of 1 by region, of the table nearest before `start` or else of the
-/// first; and the last day of its month, if that is still to come.
+/// Shares of 1 by region, of the table whose month is nearest to `start`; and the last
+/// day of that month, if it is still to come.
 fn shares_at(inputs: &Inputs, world: &World, start: Day) -> (Vec<f64>, Option<Day>) {
-    let date = start.to_string();
-    let table = inputs.shares.range(..date).next_back().or_else(|| inputs.shares.iter().next());
+    let far = |month: &str| window(month).map_or(i32::MAX, |(first, _)| (first - start).abs());
+    let table = inputs.shares.iter().min_by_key(|(month, _)| far(month));
     let mut shares = vec![0.0; world.places.len()];
     let mut of = None;
     if let Some((month, rows)) = table {
