@@ -3,9 +3,8 @@
 //
 // FOLDER has a/report.html, a/summary.csv and diff.html.
 
-import fs from 'node:fs';
-import path from 'node:path';
-import { SCREENS, check, examined, fits, folder, open, shot } from './open.mjs';
+import { numbers } from './numbers.mjs';
+import { SCREENS, check, examined, fits, open, shot } from './open.mjs';
 
 const classes = page =>
   page.evaluate(() => [...document.querySelectorAll('[data-region]')].map(spot => spot.getAttribute('class')).join());
@@ -63,35 +62,6 @@ async function report(screen) {
   await page.close();
 }
 
-// Every number of the page is the one of the file, digit by digit.
-async function numbers() {
-  const page = await open('a/report.html', SCREENS[0]);
-  const data = await page.evaluate(() => JSON.parse(document.getElementById('numbers').textContent));
-  await page.close();
-  const [header, ...rows] = fs.readFileSync(path.join(folder, 'a/summary.csv'), 'utf8').trim().split('\n');
-  const columns = header.split(',');
-  const wanted = new Map();
-  for (const row of rows) {
-    const [time, region, variable, ...values] = row.split(',');
-    wanted.set(`${time} ${region} ${variable}`, values);
-  }
-  let count = 0;
-  for (const [region, variables] of Object.entries(data.series)) {
-    for (const [variable, lists] of Object.entries(variables)) {
-      for (const [column, values] of Object.entries(lists)) {
-        values.forEach((value, at) => {
-          const text = wanted.get(`${data.days[at]} ${region} ${variable}`)?.[columns.indexOf(column) - 3];
-          const same = value === null ? text === '' : Number(text) === value;
-          if (!same) check(false, `${data.days[at]} ${region} ${variable} ${column} is ${value}, in the file ${text}`);
-          count += 1;
-        });
-      }
-    }
-  }
-  check(count > 10_000, `only ${count} numbers are on the page`);
-  return count;
-}
-
 async function difference(screen) {
   const page = await open('diff.html', screen);
   await fits(page, 'at first');
@@ -103,7 +73,7 @@ async function difference(screen) {
 }
 
 await examined(async () => {
-  const count = await numbers();
+  const count = await numbers('a');
   for (const screen of SCREENS) {
     await report(screen);
     await difference(screen);

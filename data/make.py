@@ -14,9 +14,13 @@ from and that are not copied. Writes beside itself:
   spot_zones.csv      how long spot prices last
   spot_quantiles.csv  how they are distributed
   spot_profile.csv    how they vary with month and hour
+  eras_network.csv    hashrate and price by month since 2009, when raw/checkpoints.txt and
+                      raw/market_price.csv are there
 """
 
+import base64
 import csv
+import datetime
 import math
 import statistics
 import sys
@@ -83,6 +87,73 @@ def epoch_ends(sources):
     ends = {start + 2015 for start in starts[:-1]}
     found = [[row["height"], row["time_utc"]] for row in rows(blocks) if int(row["height"]) in ends]
     write("history/btc_epoch_ends.csv", ["height_end", "time_utc"], found)
+
+
+# Prices before a market that anyone kept the record of: month, USD/BTC, what it was.
+FIRST_PRICES = [
+    ("2009-10", 1 / 1309.03, "first published rate: 1,309.03 BTC for a dollar"),
+    ("2010-05", 41 / 10_000, "two pizzas of 41 USD for 10,000 BTC"),
+    ("2010-07", 0.06, "first days of the first exchange of note, 0.05 to 0.09 USD"),
+]
+
+
+def months(first, last):
+    """All months from `first` to `last`, as (year, month)."""
+    return [divmod(at, 12) for at in range(first[0] * 12 + first[1] - 1, last[0] * 12 + last[1])]
+
+
+def eras_network(sources):
+    """Hashrate by month from every 2,016th header, price by month from daily and weekly means."""
+    checkpoints, market = sources / "raw" / "checkpoints.txt", sources / "raw" / "market_price.csv"
+    if not (checkpoints.exists() and market.exists()):
+        print("data/eras_network.csv: left as it is, for want of raw/checkpoints.txt or raw/market_price.csv")
+        return
+    # The genesis block, then what bitcoinj keeps: 12 bytes of work, 4 of height, the header.
+    headers = [(datetime.datetime(2009, 1, 3, 18, 15, 5, tzinfo=datetime.timezone.utc).timestamp(), 0x1D00FFFF)]
+    for line in checkpoints.read_text().split("\n")[3:]:
+        if line:
+            header = base64.b64decode(line + "=" * (-len(line) % 4))[-80:]
+            headers.append(tuple(int.from_bytes(header[at:at + 4], "little") for at in (68, 72)))
+    span = lambda year, month: datetime.datetime(year, month + 1, 1, tzinfo=datetime.timezone.utc).timestamp()
+    target = lambda bits: (bits & 0xFFFFFF) * 256 ** ((bits >> 24) - 3)
+    price = {}
+    for line in market.read_text().split():
+        if "/" in line:
+            day, month, year = line.split("/")
+            price.setdefault((int(year), int(month) - 1), [])
+        else:
+            price[int(year), int(month) - 1].append(float(line.split(",")[1]))
+    price = {month: statistics.fmean(known) for month, days in price.items() if (known := [p for p in days if p > 0])}
+    source = {month: ("computed", "blockchain.info market price, mean of days") for month in price}
+    weeks = {}
+    for row in rows(sources / "btc_price_weekly.csv"):
+        monday = datetime.date.fromisoformat(row["week_start"])
+        for day in range(7):
+            date = monday + datetime.timedelta(day)
+            weeks.setdefault((date.year, date.month - 1), []).append(float(row["close_usd_mean"]))
+    for month, closes in weeks.items():
+        if month > (2014, 8):
+            price[month], source[month] = statistics.fmean(closes), ("computed", "weekly means of history/btc_price_weekly.csv")
+    known = [((int(text[:4]), int(text[5:]) - 1), usd, what) for text, usd, what in FIRST_PRICES]
+    for (month, usd, what), (later, _, _) in zip(known, known[1:] + [((2010, 7), 0, "")]):
+        after = price.get(later) or known[[m for m, _, _ in known].index(later)][1]
+        steps = months((month[0], month[1] + 1), (later[0], later[1]))
+        for at, between in enumerate(steps):
+            price[between] = usd * (after / usd) ** (at / len(steps))
+            source[between] = ("recalled", what) if at == 0 else ("computed", "geometric, between the quotes beside it")
+    lines = []
+    for year, month in months((2009, 1), (2026, 8)):
+        begin, end = span(year, month), span(*divmod(year * 12 + month + 1, 12))
+        hashes = blocks = 0.0
+        for (start, bits), (stop, _) in zip(headers, headers[1:]):
+            part = max(0.0, (min(end, stop) - max(begin, start)) / (stop - start)) * 2016
+            hashes, blocks = hashes + part * 2**256 / target(bits), blocks + part
+        status, what = source.get((year, month), ("recalled", "no market yet"))
+        seconds = end - max(begin, headers[0][0])
+        # Later years are kept apart.
+        chain = [f"{hashes / seconds / 1e12:.6g}", f"{blocks / seconds * 86400:.5g}", "computed"] if year < 2024 else ["", "", ""]
+        lines.append([f"{year}-{month + 1:02}", *chain, f"{price.get((year, month), 0):.6g}", status, what])
+    write("eras_network.csv", ["month", "hashrate_ths", "blocks_per_day", "chain_status", "price_usd_per_btc", "price_status", "price_source"], lines)
 
 
 def season(coldest, hottest, latitude):
@@ -197,6 +268,7 @@ def main():
     climate(sources)
     hydro(sources)
     spot(sources)
+    eras_network(sources)
 
 
 if __name__ == "__main__":

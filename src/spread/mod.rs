@@ -21,11 +21,13 @@
 //! - `record`: what a run tells
 //! - `claim`: what a spread of hashrate does to the risk of losing it
 //! - `sensitivity`: which parameters a result rests on
+//! - `eras`: who had the hashrate since 2009, by size of site; a model of its own
 //! - `site`: what a kWh and a bitcoin cost at one site, and when it has paid
 
 pub mod chain;
 pub mod claim;
 mod day;
+pub mod eras;
 pub mod fleet;
 pub mod hindcast;
 pub mod history;
@@ -45,4 +47,4 @@ mod tests;
 pub mod world;
 
 pub use day::Day;
-pub use record::{REGIONAL, Record, Variable, WORLD};
+pub use record::{Model, REGIONAL, Record, Variable, WORLD};

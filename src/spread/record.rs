@@ -1,7 +1,48 @@
 //! What a run tells: variables with units, by day, of the world and of each region.
 
 use super::day::Day;
+use super::eras;
 use crate::energy::RegionCode;
+
+/// Which model a run is of: each records other variables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Model {
+    /// Fleets by region: [`WORLD`], [`REGIONAL`].
+    #[default]
+    World,
+    /// Sites by size and generations of machines since 2009: [`eras::NETWORK`], [`eras::PARTS`].
+    Eras,
+}
+
+impl Model {
+    /// Every model.
+    pub const ALL: [Self; 2] = [Self::World, Self::Eras];
+
+    /// Variables of the whole network.
+    #[must_use]
+    pub fn world(self) -> &'static [Variable] {
+        match self {
+            Self::World => WORLD,
+            Self::Eras => eras::NETWORK,
+        }
+    }
+
+    /// Variables of each part of it: regions, or classes and generations.
+    #[must_use]
+    pub fn regional(self) -> &'static [Variable] {
+        match self {
+            Self::World => REGIONAL,
+            Self::Eras => eras::PARTS,
+        }
+    }
+
+    /// Whether it is the one that files mean which name none.
+    #[must_use]
+    pub fn is_world(&self) -> bool {
+        *self == Self::World
+    }
+}
 
 /// Something that a run records.
 #[derive(Debug, PartialEq, Eq)]
@@ -14,7 +55,7 @@ pub struct Variable {
     pub help: &'static str,
 }
 
-const fn variable(name: &'static str, unit: &'static str, help: &'static str) -> Variable {
+pub(super) const fn variable(name: &'static str, unit: &'static str, help: &'static str) -> Variable {
     Variable { name, unit, help }
 }
 
@@ -64,23 +105,31 @@ pub const REGIONAL: &[Variable] = &[
 /// One run: a row a recorded day.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {
+    /// The model that it is of.
+    pub model: Model,
     /// Which run of the study it is, from 0.
     pub run: u32,
-    /// The regions, in the order of the columns.
+    /// The regions, in the order of the columns; of eras the classes and generations.
     pub regions: Vec<RegionCode>,
     /// The days recorded, ascending.
     pub days: Vec<Day>,
-    /// `[day][variable]`, flattened: see [`WORLD`].
+    /// `[day][variable]`, flattened: see [`Model::world`].
     pub world: Vec<f64>,
-    /// `[day][variable][region]`, flattened: see [`REGIONAL`].
+    /// `[day][variable][region]`, flattened: see [`Model::regional`].
     pub regional: Vec<f64>,
 }
 
 impl Record {
-    /// A record without days.
+    /// A record of the world without days.
     #[must_use]
     pub fn new(run: u32, regions: Vec<RegionCode>) -> Self {
-        Self { run, regions, days: Vec::new(), world: Vec::new(), regional: Vec::new() }
+        Self::of(Model::World, run, regions)
+    }
+
+    /// A record without days.
+    #[must_use]
+    pub fn of(model: Model, run: u32, regions: Vec<RegionCode>) -> Self {
+        Self { model, run, regions, days: Vec::new(), world: Vec::new(), regional: Vec::new() }
     }
 
     /// A variable of the world over the recorded days.
@@ -88,8 +137,8 @@ impl Record {
     /// # Panics
     /// There is no such variable: a bug of the caller.
     pub fn world_series(&self, name: &str) -> impl Iterator<Item = (Day, f64)> + '_ {
-        let at = position(WORLD, name);
-        self.days.iter().enumerate().map(move |(day, &date)| (date, self.world[day * WORLD.len() + at]))
+        let (at, per_day) = (position(self.model.world(), name), self.model.world().len());
+        self.days.iter().enumerate().map(move |(day, &date)| (date, self.world[day * per_day + at]))
     }
 
     /// A variable of the region at `region` in [`Record::regions`].
@@ -97,12 +146,12 @@ impl Record {
     /// # Panics
     /// As [`Record::world_series`].
     pub fn regional_series(&self, name: &str, region: usize) -> impl Iterator<Item = (Day, f64)> + '_ {
-        let at = position(REGIONAL, name);
+        let (at, per_day) = (position(self.model.regional(), name), self.model.regional().len());
         let regions = self.regions.len();
         self.days
             .iter()
             .enumerate()
-            .map(move |(day, &date)| (date, self.regional[(day * REGIONAL.len() + at) * regions + region]))
+            .map(move |(day, &date)| (date, self.regional[(day * per_day + at) * regions + region]))
     }
 }
 

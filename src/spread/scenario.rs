@@ -5,9 +5,11 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::day::Day;
+use super::eras;
 use super::history::{History, HistoryFiles};
 use super::inputs::{Effect, Inputs};
 use super::parameters::Parameters;
+use super::record::Model;
 use super::source::Wrong;
 pub use super::source::{ScenarioError, Source};
 use super::world::{Event, World};
@@ -21,6 +23,9 @@ const YEARS_MAX: i32 = 60;
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
+    /// Which model it is for.
+    #[serde(default)]
+    pub model: Model,
     /// In a few words.
     pub title: String,
     /// What it asks, in some sentences.
@@ -178,6 +183,11 @@ impl Ready {
 
 impl Scenario {
     fn read(source: Source<'_>) -> Result<Self, ScenarioError> {
+        if eras::reads(source)? {
+            let reason = "this is of the model `eras`, and what was asked for knows regions only; \
+                          the guesses it rests on are ranked in the report of `adit spread`, or try scenarios/today.toml";
+            return Err(source.error(Wrong::new("model", reason)));
+        }
         let scenario: Self = source.value()?;
         scenario.check().map_err(|wrong| source.error(wrong))?;
         Ok(scenario)

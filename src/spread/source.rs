@@ -2,6 +2,7 @@
 
 use toml::de::{DeTable, DeValue};
 
+use super::eras::inputs::Common;
 use super::parameters::Parameters;
 
 /// A scenario that cannot be run.
@@ -104,7 +105,9 @@ impl Source<'_> {
 /// The keys that lead to a value; a parameter needs its name only.
 fn path(key: &str) -> Vec<&str> {
     match key.trim() {
-        name if Parameters::NAMES.contains(&name) => vec!["parameters", name],
+        name if Parameters::NAMES.contains(&name) || Common::NAMES.contains(&name) => {
+            vec!["parameters", name]
+        }
         key => key.split('.').collect(),
     }
 }

@@ -5,7 +5,7 @@
 
 use super::table::Layout;
 use super::{Place, WORLD_LABEL};
-use crate::spread::{REGIONAL, WORLD};
+use crate::spread::Model;
 
 /// How a variable of regions becomes one of their country.
 enum Fold {
@@ -33,7 +33,7 @@ pub fn country_label(iso3: &str) -> String {
     format!("country:{iso3}")
 }
 
-/// A variable with its fold, both by their place among [`REGIONAL`].
+/// A variable with its fold, both by their place among the regional variables.
 struct Rule {
     variable: usize,
     weight: Option<usize>,
@@ -41,6 +41,7 @@ struct Rule {
 
 /// A day's numbers as the summary has them: the world, the regions, the countries.
 pub(super) struct Wide {
+    model: Model,
     regions: Vec<String>,
     /// Label, and its regions by their place in the layout.
     countries: Vec<(String, Vec<usize>)>,
@@ -59,7 +60,7 @@ impl Wide {
             }
         }
         countries.sort();
-        let position = |name: &str| REGIONAL.iter().position(|variable| variable.name == name);
+        let position = |name: &str| layout.model.regional().iter().position(|variable| variable.name == name);
         let rule = |(name, fold): &(&str, Fold)| {
             let weight = match fold {
                 Fold::Sum => None,
@@ -68,6 +69,7 @@ impl Wide {
             Some(Rule { variable: position(name)?, weight })
         };
         Self {
+            model: layout.model,
             regions: layout.regions.iter().map(ToString::to_string).collect(),
             countries,
             rules: FOLDS.iter().filter_map(rule).collect(),
@@ -76,12 +78,13 @@ impl Wide {
 
     /// Region and variable of each number, in order.
     pub fn cells(&self) -> Vec<(&str, &'static str)> {
-        let mut cells: Vec<_> = WORLD.iter().map(|variable| (WORLD_LABEL, variable.name)).collect();
-        for variable in REGIONAL {
+        let mut cells: Vec<_> =
+            self.model.world().iter().map(|variable| (WORLD_LABEL, variable.name)).collect();
+        for variable in self.model.regional() {
             cells.extend(self.regions.iter().map(|region| (region.as_str(), variable.name)));
         }
         for rule in &self.rules {
-            let name = REGIONAL[rule.variable].name;
+            let name = self.model.regional()[rule.variable].name;
             cells.extend(self.countries.iter().map(|(label, _)| (label.as_str(), name)));
         }
         cells
@@ -90,7 +93,7 @@ impl Wide {
     /// Appends the numbers of countries to a day of the table, whose numbers
     /// are the first of [`Self::cells`].
     pub fn countries_of(&self, day: &[f64], mut push: impl FnMut(f64)) {
-        let regional = &day[WORLD.len()..];
+        let regional = &day[self.model.world().len()..];
         let series = |variable: usize| &regional[variable * self.regions.len()..][..self.regions.len()];
         for rule in &self.rules {
             let values = series(rule.variable);
@@ -119,6 +122,7 @@ fn weighted_mean(members: &[usize], values: &[f64], weights: &[f64]) -> f64 {
 mod tests {
     use super::super::tests::{layout, places};
     use super::*;
+    use crate::spread::REGIONAL;
 
     #[test]
     fn each_variable_of_a_region_has_its_rule() {

@@ -9,6 +9,7 @@ use std::path::Path;
 use super::error::StudyError;
 use super::files::sha256_of;
 use super::{Guess, Place, Plan, Shard};
+use crate::spread::Model;
 
 /// The form of manifest and table; another number is another form.
 const FORMAT: u32 = 1;
@@ -31,6 +32,9 @@ pub struct Manifest {
     pub format: u32,
     /// Version of adit.
     pub adit: String,
+    /// The model that it was run by.
+    #[serde(default, skip_serializing_if = "Model::is_world")]
+    pub model: Model,
     /// The scenario.
     pub scenario: Scenario,
     /// Where all randomness began.
@@ -57,6 +61,7 @@ impl Manifest {
         Self {
             format: FORMAT,
             adit: env!("CARGO_PKG_VERSION").to_owned(),
+            model: plan.model,
             scenario: plan.scenario.clone(),
             seed: plan.seed,
             runs: plan.runs,

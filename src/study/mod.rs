@@ -40,6 +40,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::energy::{Region, RegionCode};
+use crate::spread::Model;
 
 pub use country::country_label;
 pub use engine::run;
@@ -67,6 +68,8 @@ pub const RUNS_MAX: u32 = 1_000_000;
 /// What to run, and where its files go.
 #[derive(Debug, Clone)]
 pub struct Plan {
+    /// The model that the runs are of.
+    pub model: Model,
     /// The scenario as it was written.
     pub scenario: Scenario,
     /// Where all randomness begins. The caller derives a run's from it and the run's number.
@@ -81,7 +84,7 @@ pub struct Plan {
     pub out: PathBuf,
     /// Data that the runs rest on: name and text. The manifest has their SHA-256.
     pub data: Vec<(String, String)>,
-    /// The regions, for maps and countries.
+    /// The regions, for maps and countries; none of a model without places.
     pub places: Vec<Place>,
     /// What the result rests on without being known.
     pub guesses: Vec<Guess>,

@@ -100,7 +100,7 @@ pub(super) fn rounded(value: f64) -> f64 {
 pub struct Series {
     /// A region's code, `WORLD`, or `country:` and an ISO code.
     pub region: String,
-    /// As in [`WORLD`](crate::spread::WORLD) or [`REGIONAL`](crate::spread::REGIONAL).
+    /// As in [`Model::world`](crate::spread::Model::world) or [`Model::regional`](crate::spread::Model::regional).
     pub variable: String,
     /// By day.
     pub stats: Vec<Stats>,

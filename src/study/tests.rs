@@ -8,12 +8,13 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::table::{Layout, Table};
 use super::*;
-use crate::spread::{Day, REGIONAL, Record, WORLD};
+use crate::spread::{Day, Model, REGIONAL, Record, WORLD};
 
 const CODES: [(&str, &str); 3] = [("US-TX", "USA"), ("KZ", "KAZ"), ("US-GA", "USA")];
 
 pub(super) fn layout(days: i32) -> Layout {
     Layout {
+        model: Model::World,
         regions: CODES.iter().map(|(code, _)| code.parse().unwrap()).collect(),
         days: (0..days).map(|day| Day(19_000 + 7 * day)).collect(),
     }
@@ -55,6 +56,7 @@ fn plan(out: &Path, runs: u32, shard: &str, threads: usize) -> Plan {
         threads: NonZeroUsize::new(threads).unwrap(),
         out: out.to_owned(),
         data: vec![("regions.csv".to_owned(), "code\n".to_owned())],
+        model: Model::World,
         places: places(),
         guesses: vec![],
     }

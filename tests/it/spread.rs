@@ -40,6 +40,56 @@ fn parts_make_the_whole_bit_for_bit() {
     assert_eq!(code, Some(0), "{stdout}");
 }
 
+/// The eras have other variables, no regions and pages of their own: parts, merge, diff, refusals.
+#[test]
+fn the_eras_go_through_the_same_commands() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let run = |out: &str, more: &[&str]| {
+        let eras = ["scenarios/home-to-industry.toml", "--runs", "4", "--out", &path(out)];
+        let (code, stdout, stderr) = spread(&[&eras[..], more].concat());
+        assert_eq!(code, Some(0), "{stderr}");
+        stdout
+    };
+    let told = run("whole", &["--threads", "1"]);
+    assert!(told.contains("homes have less than") && told.contains("of 18 pass"), "{told}");
+    for part in ["1/3", "2/3", "3/3"] {
+        run("parts", &["--shard", part, "--threads", "2"]);
+    }
+    let (code, _, stderr) = spread(&["merge", &path("parts")]);
+    assert_eq!(code, Some(0), "{stderr}");
+    let names = ["runs.parquet", "summary.csv", "crossings.csv", "facts.csv", "manifest.json", "report.html"];
+    for name in names {
+        assert_eq!(bytes(&dir.path().join("whole"), name), bytes(&dir.path().join("parts"), name), "{name}");
+    }
+    let (code, stdout, _) = spread(&["diff", &path("whole"), &path("parts")]);
+    assert_eq!(code, Some(0), "{stdout}");
+    // Power at home for nothing keeps homes in.
+    run("free", &["--set", "class.HOME.power_usd_per_kwh=0.001"]);
+    let (code, stdout, _) = spread(&["diff", &path("whole"), &path("free")]);
+    assert_eq!(code, Some(1), "{stdout}");
+
+    let (code, _, stderr) =
+        spread(&[&["scenarios/today.toml", "--out", &path("world")], &SMALL[..]].concat());
+    assert_eq!(code, Some(0), "{stderr}");
+    let check = |arguments: &[&str], wanted: &str| {
+        let (code, _, stderr) = spread(arguments);
+        assert_eq!(code, Some(2), "{stderr}");
+        assert!(stderr.contains(wanted), "{arguments:?}: {stderr}");
+    };
+    check(&["diff", &path("whole"), &path("world")], "are of different models");
+    let eras = "scenarios/home-to-industry.toml";
+    check(
+        &["breakeven", "--region", "ET", "--scenario", eras],
+        "home-to-industry.toml, line 1: this is of the model",
+    );
+    check(
+        &[eras, "--set", "class.HOME.power_price=0.1"],
+        "--set class.HOME.power_price=0.1: there is no `power_price` here",
+    );
+    check(&[eras, "--set", "model=\"moon\""], "unknown variant `moon`");
+}
+
 #[test]
 fn the_card_is_the_same_from_a_folder() {
     let (code, built_in, _) = spread(&["hindcast", "--json"]);
@@ -115,6 +165,7 @@ fn what_cannot_be_run_is_said_clearly() {
 /// After a change of the model, `ADIT_EXPECT=write cargo test --test it spread` stores anew.
 #[test]
 fn shipped_scenarios_end_as_stored() {
+    use adit::spread::eras;
     use adit::spread::inputs::Inputs;
     use adit::spread::run::run;
     use adit::spread::scenario::{Ready, Source};
@@ -124,12 +175,16 @@ fn shipped_scenarios_end_as_stored() {
         std::fs::read_dir("scenarios").unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
     files.sort();
-    assert!(files.len() >= 9);
+    assert!(files.len() >= 10);
     for path in files {
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
         let text = std::fs::read_to_string(&path).unwrap();
-        let ready = Ready::of(Source { file: &name, text: &text, sets: &[] }, Inputs::embedded()).unwrap();
-        let record = run(&ready, 1, 0);
+        let source = Source { file: &name, text: &text, sets: &[] };
+        let record = if eras::reads(source).unwrap() {
+            eras::run(&eras::Ready::of(source).unwrap(), 1, 0)
+        } else {
+            run(&Ready::of(source, Inputs::embedded()).unwrap(), 1, 0)
+        };
         let last = |variable| record.world_series(variable).last().unwrap().1;
         found += &format!(
             "{name},{:.1},{:.0},{:.1},{:.4}\n",

@@ -37,7 +37,7 @@ impl Merge {
             print(json);
         } else {
             let (runs, name) = (manifest.runs_done, &manifest.scenario.name);
-            print(format_args!("merged {runs} runs of {name}\npage: {}", page.display()));
+            print(format_args!("merged {runs} runs of {name}\npage: {}", page.path.display()));
         }
         Ok(())
     }

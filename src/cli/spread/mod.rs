@@ -4,6 +4,7 @@ mod breakeven;
 mod calibrate;
 mod claim;
 mod diff;
+mod eras;
 mod hindcast;
 mod merge;
 mod parallel;
@@ -16,8 +17,10 @@ use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Failure;
-use crate::report::world::{PAGE_FILE, page};
+use crate::report::world::{PAGE_FILE, eras_page, page};
+use crate::spread::Model;
 use crate::spread::claim::Parameters;
+use crate::spread::eras::findings::{Finder, Findings};
 use crate::study::{Finished, Progress, StudyError};
 
 /// Where hashrate goes, and what its spread does to the network.
@@ -30,6 +33,7 @@ Examples:
   adit spread scenarios/today.toml --set region.ET.price_mid=0.065 --set reinvested=0.5
   adit spread hindcast                                   # how well it did on what happened
   adit spread claim                                      # does spreading make the network safer?
+  adit spread scenarios/home-to-industry.toml            # who mined since 2009, by size of site
 The folder has runs.parquet, summary.csv, manifest.json and report.html.
 Exit 0: done; 2: a scenario or setting cannot be; 3: a file cannot be read or written."
 )]
@@ -92,11 +96,32 @@ fn bar() -> impl FnMut(Progress) {
     }
 }
 
-/// Makes the page of a whole study; its path.
-fn write_page(finished: &mut Finished) -> Result<PathBuf, Failure> {
+/// The page of a whole study, and what was found for it.
+struct Page {
+    path: PathBuf,
+    /// Of eras only.
+    findings: Option<Findings>,
+}
+
+/// Makes the page of a whole study, and the tables of its findings.
+fn write_page(finished: &mut Finished) -> Result<Page, Failure> {
     let folder = finished.folder().map_err(failure)?;
-    let page = page(&folder.summary().map_err(failure)?, folder.manifest());
-    finished.add(PAGE_FILE, page.as_bytes()).map_err(failure)
+    let summary = folder.summary().map_err(failure)?;
+    let (page, findings) = match folder.manifest().model {
+        Model::World => (page(&summary, folder.manifest()), None),
+        Model::Eras => {
+            let (table, mut finder) = (folder.table().map_err(failure)?, Finder::default());
+            for at in 0..table.runs().len() {
+                finder.add(&table.record(at).map_err(failure)?);
+            }
+            let findings = finder.findings();
+            finished.add("crossings.csv", findings.crossings_csv().as_bytes()).map_err(failure)?;
+            finished.add("facts.csv", findings.facts_csv().as_bytes()).map_err(failure)?;
+            (eras_page(&summary, folder.manifest(), &findings), Some(findings))
+        }
+    };
+    let path = finished.add(PAGE_FILE, page.as_bytes()).map_err(failure)?;
+    Ok(Page { path, findings })
 }
 
 /// What was asked for cannot be, or the machine cannot.

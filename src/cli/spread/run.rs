@@ -9,15 +9,16 @@ use clap::Args;
 use super::super::{Failure, print};
 use super::parallel::Stop;
 use super::{bar, cells, columns, failure, write_page};
-use crate::energy::Status;
+use crate::energy::{DataFile, Status};
 use crate::spread::inputs::{FILES, Inputs};
 use crate::spread::parameters::Provenance;
 use crate::spread::run::run;
-use crate::spread::scenario::{Ready, Source};
+use crate::spread::scenario::{Ready, ScenarioError, Source};
+use crate::spread::{Day, Model, Record, eras};
 use crate::study::{self, Guess, Place, Plan, Shard, WORLD_LABEL, country_label};
 
 /// Guesses that a page lists.
-const GUESSES_MAX: usize = 15;
+pub(super) const GUESSES_MAX: usize = 15;
 
 #[derive(Debug, Args)]
 pub(super) struct Run {
@@ -48,16 +49,52 @@ pub(super) struct Run {
 
 /// A scenario read from a file, ready to run, and its text.
 pub(super) fn ready(path: &Path, sets: &[String]) -> Result<(Ready, String), Failure> {
-    let name = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|error| {
+    let (name, text) = (path.display().to_string(), text_of(path)?);
+    let ready = Ready::of(Source { file: &name, text: &text, sets }, Inputs::embedded()).map_err(usage)?;
+    Ok((ready, text))
+}
+
+fn text_of(path: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(path).map_err(|error| {
+        let name = path.display();
         Failure::Usage(anyhow::anyhow!(
             "cannot read the scenario {name}: {error}; try one of scenarios/*.toml"
         ))
-    })?;
-    let source = Source { file: &name, text: &text, sets };
-    let ready =
-        Ready::of(source, Inputs::embedded()).map_err(|error| Failure::Usage(anyhow::Error::new(error)))?;
-    Ok((ready, text))
+    })
+}
+
+pub(super) fn usage(error: ScenarioError) -> Failure {
+    Failure::Usage(anyhow::Error::new(error))
+}
+
+/// What a model makes of a scenario.
+pub(super) struct Prepared {
+    pub model: Model,
+    pub title: String,
+    pub end: Day,
+    pub data: Vec<DataFile<'static>>,
+    pub places: Vec<Place>,
+    pub guesses: Vec<Guess>,
+    /// Region and variable of the numbers that are printed beside the network's.
+    pub shown: Vec<(String, &'static str)>,
+    /// The run of a number.
+    pub run: Box<dyn Fn(u32) -> Record + Sync>,
+}
+
+/// The fleets of regions.
+fn world(path: &Path, sets: &[String], seed: u64) -> Result<Prepared, Failure> {
+    let (ready, _) = ready(path, sets)?;
+    let countries = ["USA", "RUS", "CHN", "PRY", "ETH", "ARE", "KAZ"];
+    Ok(Prepared {
+        model: Model::World,
+        title: ready.scenario.title.clone(),
+        end: ready.scenario.end,
+        data: FILES.to_vec(),
+        places: ready.world.places.iter().map(|place| Place::from(&*place.region)).collect(),
+        guesses: guesses(path, sets, seed)?,
+        shown: countries.iter().map(|iso3| (country_label(iso3), "share")).collect(),
+        run: Box::new(move |number| run(&ready, seed, number)),
+    })
 }
 
 impl Run {
@@ -67,7 +104,14 @@ impl Run {
                 "say what to run: a scenario such as scenarios/today.toml, or one of the commands of adit spread --help"
             )));
         };
-        let (ready, text) = ready(path, &self.set)?;
+        let text = text_of(path)?;
+        let file = path.display().to_string();
+        let source = Source { file: &file, text: &text, sets: &self.set };
+        let prepared = if eras::reads(source).map_err(usage)? {
+            super::eras::prepare(source, self.seed)?
+        } else {
+            world(path, &self.set, self.seed)?
+        };
         let name = path
             .file_stem()
             .map_or_else(|| "scenario".to_owned(), |stem| stem.to_string_lossy().into_owned());
@@ -78,6 +122,7 @@ impl Run {
             format!("{text}\n# --set {}\n", self.set.join(" --set "))
         };
         let plan = Plan {
+            model: prepared.model,
             scenario: study::Scenario { name, text },
             seed: self.seed,
             runs: self.runs,
@@ -86,15 +131,14 @@ impl Run {
                 .threads
                 .unwrap_or_else(|| std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)),
             out: out.clone(),
-            data: FILES.iter().map(|file| (file.name.to_owned(), file.text.to_owned())).collect(),
-            places: ready.world.places.iter().map(|place| Place::from(&*place.region)).collect(),
-            guesses: guesses(path, &self.set, self.seed)?,
+            data: prepared.data.iter().map(|file| (file.name.to_owned(), file.text.to_owned())).collect(),
+            places: prepared.places,
+            guesses: prepared.guesses,
         };
         let stop = Stop::listen()?;
-        let mut finished = study::run(&plan, stop.flag(), bar(), |number| {
-            Ok::<_, Infallible>(run(&ready, self.seed, number))
-        })
-        .map_err(failure)?;
+        let mut finished =
+            study::run(&plan, stop.flag(), bar(), |number| Ok::<_, Infallible>((prepared.run)(number)))
+                .map_err(failure)?;
         let page = if self.shard.is_whole() { Some(write_page(&mut finished)?) } else { None };
         let manifest = finished.manifest();
         if self.json {
@@ -105,24 +149,16 @@ impl Run {
         }
         if self.shard.is_whole() {
             let summary = finished.folder().map_err(failure)?.summary().map_err(failure)?;
-            print(format_args!(
-                "{}: {} runs to {}\n",
-                ready.scenario.title, manifest.runs_done, ready.scenario.end
-            ));
+            print(format_args!("{}: {} runs to {}\n", prepared.title, manifest.runs_done, prepared.end));
             let mut rows = vec![cells(["on the last day", "region", "5 %", "median", "95 %"])];
-            let countries: Vec<String> = ["USA", "RUS", "CHN", "PRY", "ETH", "ARE", "KAZ"]
-                .iter()
-                .map(|iso3| country_label(iso3))
-                .collect();
-            let shown = crate::spread::WORLD
+            let shown = prepared
+                .model
+                .world()
                 .iter()
                 .map(|variable| (WORLD_LABEL, variable.name))
-                .chain(countries.iter().map(|country| (country.as_str(), "share")));
+                .chain(prepared.shown.iter().map(|(region, variable)| (region.as_str(), *variable)));
             for (region, variable) in shown {
                 if let Some(stats) = summary.find(region, variable).and_then(|series| series.stats.last()) {
-                    let number = |value: f64| {
-                        format!("{value:.4}").trim_end_matches('0').trim_end_matches('.').to_owned()
-                    };
                     rows.push(vec![
                         variable.to_owned(),
                         region.to_owned(),
@@ -133,9 +169,12 @@ impl Run {
                 }
             }
             print(columns(2, &rows));
+            if let Some(findings) = page.as_ref().and_then(|page| page.findings.as_ref()) {
+                print(format_args!("\n{}", super::eras::card(findings)));
+            }
         }
         match page {
-            Some(page) => print(format_args!("\npage: {}", page.display())),
+            Some(page) => print(format_args!("\npage: {}", page.path.display())),
             None => print(format_args!(
                 "part {} of {}: {} runs in {}",
                 self.shard,
@@ -149,6 +188,14 @@ impl Run {
         }
         Ok(())
     }
+}
+
+/// Four digits behind the point, or four in all of what is less than a hundredth.
+fn number(value: f64) -> String {
+    if value != 0.0 && value.abs() < 0.01 {
+        return format!("{value:.3e}");
+    }
+    format!("{value:.4}").trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// The numbers nobody knows, by how much the last day moves when each goes from its least to its most.

@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use super::super::document::document;
 use super::super::escape::{html, visible};
 use super::{STYLE, grouped};
-use crate::spread::{REGIONAL, WORLD};
+use crate::spread::Model;
 use crate::study::{Folder, Manifest, Outlook, Progress, Stats, StudyError, WORLD_LABEL, outlook};
 
 /// Rows that are printed; the page and the JSON have all.
@@ -90,6 +90,14 @@ impl Changes {
     /// # Errors
     /// When one cannot be read.
     pub fn of(a: &Folder, b: &Folder, mut progress: impl FnMut(Progress)) -> Result<Self, StudyError> {
+        if a.manifest().model != b.manifest().model {
+            let what = format!(
+                "{} and {} are of different models, which have no variables in common; compare two of one model",
+                a.dir().display(),
+                b.dir().display()
+            );
+            return Err(StudyError::Plan(what));
+        }
         let (table_a, table_b) = (a.table()?, b.table()?);
         let days = [&table_a, &table_b].map(|table| match table.layout().days.as_slice() {
             [] => "no days".to_owned(),
@@ -112,7 +120,7 @@ impl Changes {
             titles: [title(a, &days[0]), title(b, &days[1])],
             inputs,
             only: only(&rows_a, &rows_b),
-            changes: pair(rows_a, rows_b),
+            changes: pair(a.manifest().model, rows_a, rows_b),
         })
     }
 
@@ -270,9 +278,9 @@ fn only(a: &[Outlook], b: &[Outlook]) -> Vec<String> {
     only_a.chain(only_b).collect()
 }
 
-fn pair(a: Vec<Outlook>, b: Vec<Outlook>) -> Vec<Change> {
+fn pair(model: Model, a: Vec<Outlook>, b: Vec<Outlook>) -> Vec<Change> {
     let unit = |row: &Outlook| {
-        let variables = if row.region == WORLD_LABEL { WORLD } else { REGIONAL };
+        let variables = if row.region == WORLD_LABEL { model.world() } else { model.regional() };
         variables.iter().find(|variable| variable.name == row.variable).map_or("", |variable| variable.unit)
     };
     a.into_iter()

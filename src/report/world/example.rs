@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Changes, PAGE_FILE, page};
 use crate::energy::Atlas;
-use crate::spread::{Day, REGIONAL, Record, WORLD};
+use crate::spread::{Day, Model, REGIONAL, Record, WORLD};
 use crate::study::{Folder, Guess, Manifest, Place, Plan, Scenario, Shard, Summary, run};
 
 /// In every text that a page shows.
@@ -71,6 +71,7 @@ fn record(run: u32, days: usize, places: &[Place], factor: f64) -> Record {
 pub(super) fn folder(dir: &Path, days: usize, factor: f64) -> Folder {
     let places = places();
     let plan = Plan {
+        model: Model::World,
         scenario: Scenario {
             name: format!("china-2021 {HOSTILE}"),
             text: format!("# {HOSTILE}\nname = \"china-2021\"\nfactor = {factor}\n"),

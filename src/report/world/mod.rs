@@ -4,6 +4,7 @@
 //! of any folder, and no number of it is computed twice.
 
 mod change;
+mod eras;
 #[cfg(test)]
 mod example;
 mod map;
@@ -13,11 +14,12 @@ use std::fmt::Write as _;
 
 use super::document::document;
 use super::escape::html;
-use crate::spread::{Variable, WORLD};
+use crate::spread::Variable;
 use crate::study::{Manifest, SIGNIFICANT_DIGITS, Series, Summary, WORLD_LABEL};
 use map::{Map, project};
 
 pub use change::{Change, Changes, Sides};
+pub use eras::eras_page;
 
 /// The file's name in the folder of a study.
 pub const PAGE_FILE: &str = "report.html";
@@ -63,7 +65,7 @@ pub fn page(summary: &Summary, manifest: &Manifest) -> String {
         curves(&mut body);
         countries(&mut body);
         regions(&mut body);
-        figures(&mut body, summary);
+        figures(&mut body, summary, manifest);
     }
     guesses(&mut body, manifest);
     origin(&mut body, manifest);
@@ -87,10 +89,10 @@ fn header(summary: &Summary, manifest: &Manifest) -> String {
         ("days", days),
         ("runs", manifest.runs_done.to_string()),
         ("seed", manifest.seed.to_string()),
-        ("regions", manifest.places.len().to_string()),
         ("adit", html(&manifest.adit)),
     ];
-    for (name, value) in facts {
+    let regions = manifest.model.is_world().then(|| ("regions", manifest.places.len().to_string()));
+    for (name, value) in facts.into_iter().chain(regions) {
         let _ = write!(body, "<div><dt>{name}</dt><dd>{value}</dd></div>");
     }
     body.push_str("</dl>");
@@ -195,14 +197,14 @@ fn regions(body: &mut String) {
 }
 
 /// Every variable of the network, at the beginning and at the end.
-fn figures(body: &mut String, summary: &Summary) {
+fn figures(body: &mut String, summary: &Summary, manifest: &Manifest) {
     body.push_str(
         "<section><h2>Figures of the network</h2><div class=\"wide\" tabindex=\"0\" role=\"region\" \
          aria-label=\"Figures of the network\"><table><thead><tr><th scope=\"col\">what<th scope=\"col\">unit\
          <th scope=\"col\" class=\"n\">first day<th scope=\"col\" class=\"n\">last day\
          <th scope=\"col\" class=\"n\">5 to 95 % of runs</thead><tbody>",
     );
-    for Variable { name, unit, help } in WORLD {
+    for Variable { name, unit, help } in manifest.model.world() {
         let Some(Series { stats, .. }) = summary.find(WORLD_LABEL, name) else { continue };
         let [first, .., last] = stats.as_slice() else {
             let value = stats.first().map_or(f64::NAN, |stats| stats.p50);
@@ -274,6 +276,7 @@ fn grouped(value: f64) -> String {
 mod tests {
     use super::example::{HOSTILE, study};
     use super::*;
+    use crate::spread::WORLD;
 
     #[test]
     fn everything_is_on_the_page_and_nothing_else() {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::super::escape::visible;
 use super::map::{Map, project};
-use crate::spread::{REGIONAL, Variable, WORLD};
+use crate::spread::{Model, REGIONAL, Variable, WORLD};
 use crate::study::{Manifest, Series, Stats, Summary, WORLD_LABEL, country_label};
 
 /// Days on a page at most; the file has all. More than a screen can show apart.
@@ -29,6 +29,10 @@ const OF_REGIONS: &[(&str, &[&str])] = &[
     ("cost_usd_per_btc", &["p50"]),
     ("lost_ehs", &["p50"]),
 ];
+
+/// What a page has of classes and generations.
+const OF_ERAS: &[(&str, &[&str])] =
+    &[("share", ALL), ("cost_usd_per_btc", ALL), ("break_even_usd_per_kwh", ALL), ("sites", ALL)];
 
 /// Which days of the summary a page shows: evenly spaced, first and last included.
 pub(super) fn days_shown(days: usize) -> Vec<usize> {
@@ -79,6 +83,32 @@ pub(super) fn json(summary: &Summary, manifest: &Manifest, map: &Map) -> String 
     }
     out.push_str("}}");
     // Nothing then ends the element or opens a comment.
+    out.replace('<', "\\u003c")
+}
+
+/// The same of a study of the eras: places are classes and generations.
+pub(super) fn eras_json(summary: &Summary, names: &[(String, String)]) -> String {
+    let days = days_shown(summary.days.len());
+    let mut out = String::from("{\"days\":[");
+    list(&mut out, &days, |out, &day| {
+        let _ = write!(out, "\"{}\"", summary.days[day]);
+    });
+    out.push_str("],\"variables\":{");
+    list(&mut out, Model::Eras.world(), variable);
+    out.push_str("},\"regional\":{");
+    list(&mut out, Model::Eras.regional(), variable);
+    out.push_str("},\"places\":[],\"countries\":[],\"names\":{");
+    list(&mut out, names, |out, (code, name)| {
+        let _ = write!(out, "{}:{}", text(code), text(name));
+    });
+    out.push_str("},\"series\":{");
+    let world: Vec<_> = Model::Eras.world().iter().map(|variable| (variable.name, ALL)).collect();
+    of_region(&mut out, summary, &days, WORLD_LABEL, &world);
+    for (code, _) in names {
+        out.push(',');
+        of_region(&mut out, summary, &days, code, OF_ERAS);
+    }
+    out.push_str("}}");
     out.replace('<', "\\u003c")
 }
 

@@ -64,6 +64,7 @@
     if (breaks.length > 0) entry(`q${breaks.length}`, `${text(breaks[breaks.length - 1])} and more`);
     entry('q', 'nothing known');
   };
+  const hasMap = by('map') !== null;
   const chosen = () => METRICS[document.querySelector('input[name="metric"]:checked').value];
   const paint = day => {
     const metric = chosen();
@@ -90,10 +91,18 @@
     for (let at = Math.ceil(low / step); at * step <= high * (1 + 1e-9) && list.length < 12; at += 1) list.push(Number((at * step).toPrecision(12)));
     return list;
   };
-  const frame = (low, high, text) => {
+  // Powers of ten, at most six of them.
+  const decades = (low, high) => {
+    const [first, end] = [Math.ceil(Math.log10(low) - 1e-9), Math.floor(Math.log10(high) + 1e-9)];
+    const step = Math.max(1, Math.ceil((end - first) / 5));
+    return Array.from({ length: Math.floor((end - first) / step) + 1 }, (_, at) => Number(`1e${first + at * step}`));
+  };
+  const frame = (low, high, text, log = false) => {
     const svg = make('svg', { viewBox: `0 0 ${W} ${H}`, role: 'img' });
-    const y = value => H - BOTTOM - ((value - low) / (high - low)) * (H - TOP - BOTTOM);
-    for (const value of ticks(low, high)) {
+    const scale = log ? Math.log10 : value => value;
+    const part = value => (scale(Math.max(value, low)) - scale(low)) / (scale(high) - scale(low));
+    const y = value => H - BOTTOM - (log ? part(value) : (value - low) / (high - low)) * (H - TOP - BOTTOM);
+    for (const value of log ? decades(low, high) : ticks(low, high)) {
       svg.append(make('line', { class: 'axis', x1: LEFT, x2: W - RIGHT, y1: y(value), y2: y(value) }));
       svg.append(make('text', { x: LEFT - 6, y: y(value) + 4, 'text-anchor': 'end' }, text(value)));
     }
@@ -128,16 +137,20 @@
       mark.setAttribute('x2', x(day));
     };
   };
-  const draw = (figure, title, unit, region, variable, text = show) => {
+  const draw = (figure, title, unit, region, variable, text = show, log = false) => {
     const [p05, p25, p50, p75, p95] = ['p05', 'p25', 'p50', 'p75', 'p95'].map(name => column(region, variable, name));
     const known = [...p05, ...p95, ...p50].filter(value => value !== null);
     let low = Math.min(...known, Infinity);
     let high = Math.max(...known, -Infinity);
     if (known.length === 0) [low, high] = [0, 1];
     // From nothing, unless what changes is a small part of the whole.
-    if (low > 0 && low < 0.7 * high) low = 0;
-    if (high <= low) [low, high] = [Math.min(0, low), Math.max(1.2 * high, low + 1e-9)];
-    const { svg, y } = frame(low, high, text);
+    if (log) {
+      const positive = known.filter(value => value > 0);
+      [low, high] = positive.length > 0 ? [Math.min(...positive), Math.max(...positive)] : [1, 10];
+      [low, high] = [10 ** Math.floor(Math.log10(low)), 10 ** Math.ceil(Math.log10(high) + 1e-9)];
+    } else if (low > 0 && low < 0.7 * high) low = 0;
+    if (high <= low) [low, high] = log ? [low, low * 10] : [Math.min(0, low), Math.max(1.2 * high, low + 1e-9)];
+    const { svg, y } = frame(low, high, text, log);
     const first = `${text(p50[0])} on ${data.days[0]}`;
     svg.setAttribute('aria-label', `${title}, ${unit}: median ${first}, ${text(p50[last])} on ${data.days[last]}; ` +
       `nine runs of ten end between ${text(p05[last])} and ${text(p95[last])}`);
@@ -153,9 +166,10 @@
     };
   };
   for (const figure of document.querySelectorAll('figure[data-variable]')) {
-    const { variable, title } = figure.dataset;
-    const { unit } = data.variables[variable];
-    cursors.push(draw(figure, title, unit === '1' ? 'no unit' : unit, 'WORLD', variable));
+    const { variable, title, region = 'WORLD', log } = figure.dataset;
+    const { unit } = (region === 'WORLD' ? data.variables : data.regional)[variable];
+    const [unitText, text] = variable === 'share' ? ['of the network', percent] : [unit === '1' ? 'no unit' : unit, show];
+    cursors.push(draw(figure, title, log === undefined ? unitText : `${unitText}, each line ten times or more`, region, variable, text, log !== undefined));
   }
 
   // One country at a time.
@@ -163,14 +177,14 @@
   const sum = code => mean(code).reduce((total, value) => total + (value ?? 0), 0);
   const ranked = [...data.countries].sort((a, b) => sum(b.code) - sum(a.code));
   const select = by('country');
-  for (const { code, name } of ranked) {
+  for (const { code, name } of select ? ranked : []) {
     const option = tag('option', '', name);
     option.value = code;
     select.append(option);
   }
   let countries = [];
   const drawCountry = () => {
-    if (ranked.length === 0) return;
+    if (!select || ranked.length === 0) return;
     const name = names.get(select.value);
     countries = [
       draw(by('country-hashrate'), `Hashrate: ${name}`, 'EH/s', select.value, 'hashrate_ehs'),
@@ -180,17 +194,16 @@
 
   // Shares on top of each other: means, because only they add up.
   const SHOWN = 8;
-  const stack = by('stack');
-  if (ranked.length > 0) {
+  const drawStack = (figure, title, parts, others) => {
     const zero = data.days.map(() => 0);
     const add = (below, code) => below.map((value, day) => value + (mean(code)[day] ?? 0));
-    const layers = ranked.slice(0, SHOWN).map(({ code, name }) => ({ name, codes: [code] }));
-    if (ranked.length > SHOWN) layers.push({ name: 'other countries', codes: ranked.slice(SHOWN).map(({ code }) => code) });
-    const total = ranked.reduce((below, { code }) => add(below, code), zero);
+    const layers = parts.slice(0, SHOWN).map(({ code, name }) => ({ name, codes: [code] }));
+    if (parts.length > SHOWN) layers.push({ name: others, codes: parts.slice(SHOWN).map(({ code }) => code) });
+    const total = parts.reduce((below, { code }) => add(below, code), zero);
     const { svg, y } = frame(0, Math.max(1e-9, ...total), percent);
     svg.setAttribute('class', 'stack');
-    svg.setAttribute('aria-label', `Mean share by country on ${data.days[last]}: ` +
-      ranked.slice(0, SHOWN).map(({ code, name }) => `${name} ${percent(mean(code)[last])}`).join(', '));
+    svg.setAttribute('aria-label', `Mean ${title.toLowerCase()} on ${data.days[last]}: ` +
+      parts.slice(0, SHOWN).map(({ code, name }) => `${name} ${percent(mean(code)[last])}`).join(', '));
     const list = tag('ul', 'keys');
     let below = zero;
     layers.forEach(({ name, codes }, at) => {
@@ -204,7 +217,12 @@
       below = above;
     });
     cursors.push(cursor(svg));
-    stack.replaceChildren(tag('h3', '', 'Share by country'), tag('figcaption', '', 'mean over the runs'), svg, list);
+    figure.replaceChildren(tag('h3', '', title), tag('figcaption', '', 'mean over the runs'), svg, list);
+  };
+  if (ranked.length > 0) drawStack(by('stack'), 'Share by country', ranked, 'other countries');
+  for (const figure of document.querySelectorAll('figure[data-stack]')) {
+    const parts = figure.dataset.stack.split(' ').map(code => ({ code, name: data.names[code] }));
+    drawStack(figure, figure.dataset.title, parts, figure.dataset.others);
   }
 
   // Numbers of the regions on the day chosen.
@@ -229,7 +247,7 @@
     const day = Number(slider.value);
     slider.setAttribute('aria-valuetext', data.days[day]);
     for (const place of document.querySelectorAll('.day')) place.textContent = data.days[day];
-    paint(day);
+    if (hasMap) paint(day);
     for (const step of [...cursors, ...countries, ...rows]) step(day);
   };
   slider.max = String(last);
@@ -241,11 +259,11 @@
       update();
     });
   }
-  select.addEventListener('change', () => {
+  select?.addEventListener('change', () => {
     drawCountry();
     update();
   });
-  keys(chosen());
+  if (hasMap) keys(chosen());
   drawCountry();
   update();
 })();

@@ -8,7 +8,7 @@ mod read;
 mod write;
 
 use crate::energy::RegionCode;
-use crate::spread::{Day, REGIONAL, WORLD};
+use crate::spread::{Day, Model};
 
 pub use read::Table;
 pub(super) use write::TableWriter;
@@ -19,6 +19,8 @@ const GROUP_ROWS_MAX: usize = 1 << 20;
 /// What every run of a table has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
+    /// The model whose variables it has.
+    pub model: Model,
     /// The regions, in the order of the rows.
     pub regions: Vec<RegionCode>,
     /// The days recorded, ascending.
@@ -29,7 +31,7 @@ impl Layout {
     /// Rows of a day.
     #[must_use]
     pub fn per_day(&self) -> usize {
-        WORLD.len() + REGIONAL.len() * self.regions.len()
+        self.model.world().len() + self.model.regional().len() * self.regions.len()
     }
 
     /// Days of a row group; one run has one group, unless it is very long.
@@ -44,8 +46,10 @@ impl Layout {
 
     /// Region (`None` is the world) and variable of each row of a day.
     fn rows(&self) -> impl Iterator<Item = (Option<RegionCode>, &'static str)> + '_ {
-        let world = WORLD.iter().map(|variable| (None, variable.name));
-        let regional = REGIONAL
+        let world = self.model.world().iter().map(|variable| (None, variable.name));
+        let regional = self
+            .model
+            .regional()
             .iter()
             .flat_map(|variable| self.regions.iter().map(move |region| (Some(*region), variable.name)));
         world.chain(regional)

@@ -13,7 +13,7 @@ use super::super::WORLD_LABEL;
 use super::super::error::StudyError;
 use super::Layout;
 use crate::energy::RegionCode;
-use crate::spread::{Day, Record, WORLD};
+use crate::spread::{Day, Model, Record};
 
 const RUN: usize = 0;
 const TIME: usize = 1;
@@ -47,7 +47,7 @@ impl Table {
         let mut table = Self {
             path: path.to_owned(),
             file,
-            layout: Layout { regions: Vec::new(), days: Vec::new() },
+            layout: Layout { model: Model::World, regions: Vec::new(), days: Vec::new() },
             runs: Vec::new(),
         };
         if rows > 0 {
@@ -92,10 +92,10 @@ impl Table {
     pub fn record(&self, at: usize) -> Result<Record, StudyError> {
         let mut values = Vec::new();
         self.days(at, 0..self.layout.days.len(), &mut values)?;
-        let mut record = Record::new(self.runs[at], self.layout.regions.clone());
+        let mut record = Record::of(self.layout.model, self.runs[at], self.layout.regions.clone());
         record.days.clone_from(&self.layout.days);
         for day in values.chunks_exact(self.layout.per_day()) {
-            let (world, regional) = day.split_at(WORLD.len());
+            let (world, regional) = day.split_at(self.layout.model.world().len());
             record.world.extend_from_slice(world);
             record.regional.extend_from_slice(regional);
         }
@@ -139,8 +139,15 @@ impl Table {
         }
         let mut days: Vec<Day> = times.iter().map(|&day| Day(day)).collect();
         days.dedup();
-        let mut layout = Layout { regions: Vec::new(), days };
-        for region in regions.iter().skip(WORLD.len()) {
+        // The network's variables come first, and no two models have the same.
+        let is_of = |model: &Model| {
+            let names = model.world().iter().map(|variable| variable.name.as_bytes());
+            variables.len() > model.world().len()
+                && names.eq(variables[..model.world().len()].iter().map(ByteArray::data))
+        };
+        let model = Model::ALL.into_iter().find(is_of).unwrap_or_default();
+        let mut layout = Layout { model, regions: Vec::new(), days };
+        for region in regions.iter().skip(model.world().len()) {
             let code = region.as_utf8().ok().and_then(|text| text.parse().ok());
             match code {
                 Some(code) if !layout.regions.contains(&code) => layout.regions.push(code),

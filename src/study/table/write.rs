@@ -17,7 +17,7 @@ use super::super::WORLD_LABEL;
 use super::super::error::StudyError;
 use super::super::files::Draft;
 use super::Layout;
-use crate::spread::{REGIONAL, Record, WORLD};
+use crate::spread::Record;
 
 /// Rows of a page of values. The summary reads whole pages, and needs few days at once.
 const PAGE_ROWS: usize = 8_192;
@@ -39,7 +39,8 @@ struct Shape {
 
 impl Shape {
     fn new(record: &Record) -> Self {
-        let layout = Layout { regions: record.regions.clone(), days: record.days.clone() };
+        let layout =
+            Layout { model: record.model, regions: record.regions.clone(), days: record.days.clone() };
         let (regions, variables) = layout
             .rows()
             .map(|(region, variable)| {
@@ -86,16 +87,19 @@ fn check(record: &Record, layout: &Layout) -> Result<(), StudyError> {
     if i32::try_from(record.run).is_err() {
         return failed("has a number that is too large");
     }
+    if record.model != layout.model {
+        return failed("is of another model than the runs before it");
+    }
     if record.regions != layout.regions {
         return failed("has other regions than the runs before it");
     }
     if record.days != layout.days {
         return failed("has other days than the runs before it");
     }
-    if record.world.len() != days * WORLD.len() {
+    if record.world.len() != days * record.model.world().len() {
         return failed("has not every variable of the world on every day");
     }
-    if record.regional.len() != days * REGIONAL.len() * record.regions.len() {
+    if record.regional.len() != days * record.model.regional().len() * record.regions.len() {
         return failed("has not every variable of every region on every day");
     }
     Ok(())
@@ -141,7 +145,8 @@ fn write_run(
 ) -> Result<(), ParquetError> {
     let rows = shape.layout.per_day();
     let run = vec![record.run.cast_signed(); rows];
-    let regional = REGIONAL.len() * record.regions.len();
+    let (of_world, regional) =
+        (record.model.world().len(), record.model.regional().len() * record.regions.len());
     let days: Vec<usize> = (0..record.days.len()).collect();
     for days in days.chunks(shape.layout.days_per_group()) {
         let mut group = out.next_row_group()?;
@@ -152,7 +157,7 @@ fn write_run(
         column::<ByteArrayType>(&mut group, days, |_, batch| batch.extend_from_slice(&shape.regions))?;
         column::<ByteArrayType>(&mut group, days, |_, batch| batch.extend_from_slice(&shape.variables))?;
         column::<DoubleType>(&mut group, days, |day, batch| {
-            let world = &record.world[day * WORLD.len()..][..WORLD.len()];
+            let world = &record.world[day * of_world..][..of_world];
             let regional = &record.regional[day * regional..][..regional];
             // One NaN, for a processor may make others.
             let one = |&value: &f64| if value.is_nan() { f64::NAN } else { value };
