@@ -231,7 +231,7 @@ impl Fleet {
         let month = world.start.month();
         let step = 1.0 - (-2.0 / parameters.covert_days).exp();
         let seasonal_step = 1.0 - (-2.0 / parameters.season_road_days).exp();
-        for region in 0..self.regions {
+        for (region, &closing) in closing.iter().enumerate() {
             if !self.comes[region] {
                 continue;
             }
@@ -239,10 +239,10 @@ impl Fleet {
                 let resumes = pass(&mut self.hidden, cell, step);
                 let arrives = pass(&mut self.seasonal, cell, seasonal_step);
                 let vintage = cell % self.vintages;
-                if closing[region] {
+                if closing {
                     self.moving[0][vintage] += arrives;
                 }
-                let comes = if closing[region] { resumes } else { resumes + arrives };
+                let comes = if closing { resumes } else { resumes + arrives };
                 if comes > 0.0 {
                     self.install(cell, comes);
                     // Hidden sites are not those that were closed, and a season has sites of its own.
@@ -356,8 +356,8 @@ impl Fleet {
                 if profits[cells.start + vintage] { per_pull[vintage] * pull } else { 0.0 }
             };
             let bid: f64 = (0..self.vintages).map(|at| wants(at) * watts[at] * bids[at]).sum::<f64>() / 1e6;
-            for vintage in 0..self.vintages {
-                let ths = wants(vintage) * (free[region] * bids[vintage] / bid).min(1.0);
+            for (vintage, of_vintage) in bids.iter().enumerate() {
+                let ths = wants(vintage) * (free[region] * of_vintage / bid).min(1.0);
                 if ths > 0.0 {
                     self.install(cells.start + vintage, ths);
                     self.waiting[vintage] = (self.waiting[vintage] - ths).max(0.0);

@@ -298,12 +298,14 @@ fn normal(slopes: &[Vec<f64>]) -> Vec<Vec<f64>> {
 fn solve(mut matrix: Vec<Vec<f64>>, mut right: Vec<f64>) -> Vec<f64> {
     let size = right.len();
     for pivot in 0..size {
-        for row in pivot + 1..size {
-            let factor = matrix[row][pivot] / matrix[pivot][pivot];
-            for column in pivot..size {
-                matrix[row][column] -= factor * matrix[pivot][column];
+        let (done, below) = matrix.split_at_mut(pivot + 1);
+        let known = &done[pivot];
+        for (at, row) in below.iter_mut().enumerate() {
+            let factor = row[pivot] / known[pivot];
+            for (value, known) in row.iter_mut().zip(known).skip(pivot) {
+                *value -= factor * known;
             }
-            right[row] -= factor * right[pivot];
+            right[pivot + 1 + at] -= factor * right[pivot];
         }
     }
     for row in (0..size).rev() {
