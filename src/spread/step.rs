@@ -195,8 +195,6 @@ impl State {
                 place.available * (1.0 - shocks.outage[region]) * shocks.water(place.hydro_fraction, region);
             let hours = outside.hours.and_then(|hours| hours[region].as_ref());
             let exposed = if place.spot.is_some() { p.spot_exposed } else { 1.0 };
-            // Divided once: most regions have one price.
-            let per_flat_cost = 1.0 / (base + saved);
             let cells = self.fleet.of(region);
             let installed = &self.fleet.installed[cells.clone()];
             let on = &mut self.fleet.on[cells.clone()];
@@ -225,10 +223,7 @@ impl State {
                         (uptime, if uptime > 0.0 { paid / uptime } else { price + extra })
                     }
                 };
-                let margin = match hourly {
-                    None => earns * per_flat_cost - 1.0,
-                    Some(_) => earns / (power_price + saved) - 1.0,
-                };
+                let margin = earns / (power_price + saved) - 1.0;
                 // Sites differ: so many would start, so many would go on.
                 let would_start = part_below((margin - p.on_threshold) * width);
                 let would_go_on = part_below((margin + p.off_threshold) * width);
