@@ -491,14 +491,14 @@ fn note(record: &mut Record, numbers: &Numbers, devices: &[Device], outside: &Ou
             / day_kwh,
         per_btc(sum(&cost), total),
     ]);
+    type Cell = (usize, usize);
     // Classes, then generations: cells that each part has.
-    let parts: Vec<Vec<(usize, usize)>> = (0..COUNT)
+    let parts: Vec<Vec<Cell>> = (0..COUNT)
         .map(|class| (0..devices.len()).map(|device| (class, device)).collect())
         .chain((0..devices.len()).map(|device| (0..COUNT).map(|class| (class, device)).collect()))
         .collect();
-    let column =
-        |of: &dyn Fn(&[(usize, usize)]) -> f64| parts.iter().map(|cells| of(cells)).collect::<Vec<f64>>();
-    let add = |cells: &[(usize, usize)], of: &dyn Fn(usize, usize) -> f64| -> f64 {
+    let column = |of: &dyn Fn(&[Cell]) -> f64| -> Vec<f64> { parts.iter().map(|cells| of(cells)).collect() };
+    let add = |cells: &[Cell], of: &dyn Fn(usize, usize) -> f64| -> f64 {
         cells.iter().map(|&(class, device)| of(class, device)).sum()
     };
     let ths = |class: usize, device: usize| month.running[class][device];
