@@ -83,6 +83,9 @@ parameters!(
     internet_cut_effective,
     drought_reach,
     convertible_to_ai,
+    ai_usd_per_kwh,
+    ai_capital_usd_per_kwh,
+    ai_growth_per_year,
     price_volatility_per_year,
     price_drift_per_year,
 );

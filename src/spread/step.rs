@@ -18,6 +18,7 @@ use super::chain::{Chain, HASHES, Luck, subsidy_btc};
 use super::day::Day;
 use super::fleet::Fleet;
 use super::inputs::Effect;
+use super::parameters::Parameters;
 use super::world::{Event, World};
 
 /// kWh per day of a watt.
@@ -59,6 +60,8 @@ pub struct State {
     buyers: Vec<f64>,
     /// `[event]`: how much of a ban has been carried out, 0 to 1.
     banned: Vec<f64>,
+    /// `[region]`: part of what AI could take that it has taken, 0 to 1.
+    pub taken_by_ai: Vec<f64>,
 }
 
 /// What a day is told.
@@ -117,6 +120,7 @@ impl State {
             backlog_ths: 0.0,
             buyers: Vec::new(),
             banned: Vec::new(),
+            taken_by_ai: vec![0.0; world.places.len()],
             fleet,
             chain,
         };
@@ -152,7 +156,7 @@ impl State {
         let month = day.month();
         let p = &world.parameters;
         let (regions, vintages) = (world.places.len(), world.vintages.len());
-        let shocks = Shocks::on(world.places.len(), outside.events, day);
+        let shocks = Shocks::on(p, world.places.len(), outside.events, day);
         self.carry_out_bans(world, outside.events, day);
 
         let price_usd = outside.price_usd * shocks.price_factor;
@@ -268,7 +272,12 @@ impl State {
                 ((earns - today.power_price[region] - p.operation_usd_per_kwh) / earns).clamp(-1.0, 1.0);
             let landed = leaves - shocks.duty[region] * rig_usd_per_ths / (self.hashprice_week * 1_460.0);
             weight[region] = if shocks.closed[region] { 0.0 } else { (p.preference * landed).exp() };
-            self.build(world, region, leaves, &shocks, sum.installed_watts / 1e6);
+            let used_mw = sum.installed_watts / 1e6;
+            self.build(world, region, leaves, &shocks, used_mw);
+            if shocks.ai_per_year[region] > 0.0 {
+                let mined = if sum.watts > 0.0 { earned * sum.runs / sum.watts } else { 0.0 };
+                self.convert(p, region, shocks.ai_per_year[region], mined, used_mw);
+            }
         }
         self.buy(world, &today, &shocks.closing);
         self.fleet.migrate(world, day, &shocks.closing);
@@ -326,13 +335,27 @@ impl State {
             };
             self.fleet.capacity_mw[region] += build.mw_per_day * keen;
         }
-        let converted = shocks.ai_per_year[region] * p.convertible_to_ai / 365.25;
-        if converted > 0.0 {
-            self.fleet.capacity_mw[region] *= 1.0 - converted;
-            let vacant = self.fleet.capacity_mw[region] - used_mw;
-            if vacant < 0.0 {
-                self.fleet.evict(region, -vacant / (self.fleet.capacity_mw[region] - vacant));
-            }
+    }
+
+    /// Turns sites over to AI, where that earns more for a kWh than `mined`, USD: so much
+    /// of what could be turned over in a year. Power and staff cost both alike.
+    fn convert(&mut self, p: &Parameters, region: usize, per_year: f64, mined: f64, used_mw: f64) {
+        let worth = p.ai_usd_per_kwh - p.ai_capital_usd_per_kwh;
+        // Sites differ here as in what mining costs them.
+        let keen = if mined > 0.0 {
+            part_below((worth / mined - 1.0) / (p.cost_spread * 5.0_f64.sqrt()))
+        } else {
+            1.0
+        };
+        let taken = &mut self.taken_by_ai[region];
+        let before = *taken;
+        *taken = (before + per_year / 365.25 * keen).min(1.0);
+        let left = |taken: f64| 1.0 - p.convertible_to_ai * taken;
+        let capacity = &mut self.fleet.capacity_mw[region];
+        *capacity *= left(*taken) / left(before);
+        let missing = used_mw - *capacity;
+        if missing > 0.0 {
+            self.fleet.evict(region, missing / used_mw);
         }
     }
 
@@ -452,7 +475,7 @@ struct Shocks {
 }
 
 impl Shocks {
-    fn on(regions: usize, events: &[Event], day: Day) -> Self {
+    fn on(p: &Parameters, regions: usize, events: &[Event], day: Day) -> Self {
         let mut shocks = Self {
             price_factor: 1.0,
             outage: vec![0.0; regions],
@@ -482,7 +505,10 @@ impl Shocks {
                     Effect::Power => shocks.power_factor[region] *= 1.0 + size,
                     Effect::Surcharge => shocks.surcharge[region] += size,
                     Effect::Duty => shocks.duty[region] += size,
-                    Effect::Ai => shocks.ai_per_year[region] += size,
+                    Effect::Ai => {
+                        let years = f64::from(day - event.start) / 365.25;
+                        shocks.ai_per_year[region] += size * (1.0 + p.ai_growth_per_year).powf(years);
+                    }
                     Effect::Freeze => shocks.frozen[region] = true,
                     Effect::Ban => {
                         shocks.frozen[region] = true;

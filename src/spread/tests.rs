@@ -105,6 +105,30 @@ fn equal_costs_and_no_shocks_leave_shares_alone() {
 }
 
 #[test]
+fn ai_takes_sites_where_it_earns_more_and_no_more_than_it_can_use() {
+    let ready = ready(&["random_bans=false"]);
+    let world = &ready.world;
+    let texas = world.places.iter().position(|place| place.region.code.as_str() == "US-TX").unwrap();
+    let ai = Event { effect: Effect::Ai, recovery_days: 0.0, ..event(0, texas, 0, 0, 0.43) };
+    let taken = |price_usd: f64, days: usize| {
+        let fleet = Fleet::new(world, 1e9, &ready.shares, 18.0);
+        let chain = Chain::new(930_000.0, 1e9 * 1e12 * 600.0 / HASHES, 0.0, 0.0);
+        let mut state = State::new(world, fleet, chain, |_| price_usd);
+        for _ in 0..days {
+            let outside = Outside { price_usd, hours: None, events: std::slice::from_ref(&ai) };
+            state.step::<ChaCha8Rng>(world, &outside, &mut Luck::None);
+        }
+        assert!(state.taken_by_ai.iter().enumerate().all(|(at, part)| at == texas || *part == 0.0));
+        state.taken_by_ai[texas]
+    };
+    // 0.43 (1.215 - 1) / ln 1.215, a day being a step.
+    assert!((taken(90_000.0, 365) - 0.4747).abs() < 1e-3, "{}", taken(90_000.0, 365));
+    assert_eq!(taken(90_000.0, 710), 1.0);
+    // Mining earns some 0.5 USD for a kWh.
+    assert_eq!(taken(600_000.0, 100), 0.0);
+}
+
+#[test]
 fn a_run_is_its_seed_and_number() {
     for step in ["step=day", "step=hour"] {
         let ready = ready(&[step]);

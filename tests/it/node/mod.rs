@@ -4,7 +4,7 @@
 //! the variable `ADIT_BITCOIND` says where it is. Tests that need it are ignored
 //! unless asked for: `cargo test --test it node:: -- --ignored`.
 
-#[cfg_attr(not(feature = "ipc"), allow(dead_code, reason = "some of it is for IPC alone"))]
+#[cfg_attr(not(feature = "ipc"), expect(dead_code, reason = "some of it is for IPC alone"))]
 pub mod daemon;
 mod failover;
 #[cfg(feature = "ipc")]
